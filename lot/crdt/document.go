@@ -1,0 +1,293 @@
+package crdt
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"parking/lot"
+)
+
+// DefaultLog is how many recent mutations a document keeps for peers that are
+// a little behind.
+const DefaultLog = 1 << 16
+
+// A Document is one replica's copy of the lot: vehicles, registers, and what
+// has been seen of every replica. It is not safe for concurrent use.
+type Document struct {
+	self     Replica
+	clock    clock
+	seen     Version
+	seenHash sum
+	live     sum // of the live dots and the early removals
+
+	vehicles  map[lot.Plate]siblings
+	registers map[string][]Sibling
+	early     map[Dot]struct{} // superseded before they were seen
+	log       log
+}
+
+// siblings are the live entries of one plate: almost always one.
+type siblings struct {
+	first record
+	more  []record // never aliased: replaced, not written to
+}
+
+// record is one live entry.
+type record struct {
+	dot   Dot
+	stamp Stamp
+	wall  int32 // milliseconds added to the stamp's
+	gate  int32
+}
+
+// A Sibling is one live value of a register.
+type Sibling struct {
+	Dot   Dot
+	Stamp Stamp
+	Value []byte // shared: not to be written to
+}
+
+// New returns an empty document of that replica, which keeps at most logSize
+// recent mutations for Since.
+func New(self Replica, logSize int) *Document {
+	return &Document{
+		self:      self,
+		vehicles:  make(map[lot.Plate]siblings),
+		registers: make(map[string][]Sibling),
+		early:     make(map[Dot]struct{}),
+		log:       newLog(logSize),
+	}
+}
+
+// Self returns the replica that makes this document's own mutations.
+func (d *Document) Self() Replica { return d.self }
+
+// Enter records that the plate came in by gate g at the wall time now. The
+// entry supersedes those of the plate seen here.
+func (d *Document) Enter(now time.Time, p lot.Plate, g lot.GateID) Mutation {
+	return d.make(now, Mutation{Kind: Entry, Plate: p, Gate: g, Supersedes: d.vehicles[p].dots()})
+}
+
+// Exit records that the plate left at the wall time now, by gate g or, if 0,
+// by none that was named. It supersedes the plate's entries seen here: one
+// that is concurrent stays.
+func (d *Document) Exit(now time.Time, p lot.Plate, g lot.GateID) Mutation {
+	return d.make(now, Mutation{Kind: Exit, Plate: p, Gate: g, Supersedes: d.vehicles[p].dots()})
+}
+
+// Set writes a register. The write supersedes the values seen here. The
+// document keeps value.
+func (d *Document) Set(now time.Time, key string, value []byte) Mutation {
+	var dots []Dot
+	for _, s := range d.registers[key] {
+		dots = append(dots, s.Dot)
+	}
+	return d.make(now, Mutation{Kind: Register, Key: key, Value: value, Supersedes: dots})
+}
+
+// make gives m its dot and stamp and applies it here.
+func (d *Document) make(now time.Time, m Mutation) Mutation {
+	m.Dot = Dot{d.self, d.seen.Max(d.self) + 1}
+	m.Stamp = d.clock.tick(now)
+	if m.Kind != Register {
+		m.Wall = time.Duration(now.UnixMilli()-int64(m.Stamp>>16)) * time.Millisecond
+	}
+	d.Join(m)
+	return m
+}
+
+// Join merges one mutation: commutative, associative, idempotent. It keeps m
+// and its slices.
+func (d *Document) Join(m Mutation) Outcome {
+	if !d.seen.add(m.Dot, &d.seenHash) {
+		return Known
+	}
+	d.clock.see(m.Stamp)
+	d.log.add(m, d.seen.Max(m.Dot.Replica))
+	for _, s := range m.Supersedes {
+		if d.seen.Contains(s) {
+			d.drop(&m, s)
+		} else if _, ok := d.early[s]; !ok {
+			d.early[s] = struct{}{}
+			d.live.add(fact(tagEarly, s))
+		}
+	}
+	if _, gone := d.early[m.Dot]; gone {
+		delete(d.early, m.Dot)
+		d.live.remove(fact(tagEarly, m.Dot))
+		return Overtaken
+	}
+	d.put(&m)
+	return Joined
+}
+
+// put makes m's value live.
+func (d *Document) put(m *Mutation) {
+	switch m.Kind {
+	case Entry:
+		r := record{m.Dot, m.Stamp, int32(m.Wall / time.Millisecond), int32(m.Gate)}
+		s, ok := d.vehicles[m.Plate]
+		if !ok {
+			s.first = r
+		} else {
+			s.more = append(slices.Clone(s.more), r)
+		}
+		d.vehicles[m.Plate] = s
+	case Register:
+		d.registers[m.Key] = append(slices.Clone(d.registers[m.Key]), Sibling{m.Dot, m.Stamp, m.Value})
+	default:
+		return
+	}
+	d.live.add(fact(tagLive, m.Dot))
+}
+
+// drop takes the value of dot s, which m supersedes, out of m's plate or
+// register, if it is live there.
+func (d *Document) drop(m *Mutation, s Dot) {
+	switch m.Kind {
+	case Entry, Exit:
+		d.dropEntry(m.Plate, s)
+	case Register:
+		d.dropSibling(m.Key, s)
+	}
+}
+
+func (d *Document) dropEntry(p lot.Plate, dot Dot) {
+	s, ok := d.vehicles[p]
+	if !ok {
+		return
+	}
+	if s.first.dot == dot {
+		if len(s.more) == 0 {
+			delete(d.vehicles, p)
+		} else {
+			d.vehicles[p] = siblings{first: s.more[0], more: slices.Clone(s.more[1:])}
+		}
+	} else if i := slices.IndexFunc(s.more, func(r record) bool { return r.dot == dot }); i >= 0 {
+		s.more = slices.Delete(slices.Clone(s.more), i, i+1)
+		d.vehicles[p] = s
+	} else {
+		return
+	}
+	d.live.remove(fact(tagLive, dot))
+}
+
+func (d *Document) dropSibling(key string, dot Dot) {
+	all := d.registers[key]
+	i := slices.IndexFunc(all, func(s Sibling) bool { return s.Dot == dot })
+	if i < 0 {
+		return
+	}
+	if len(all) == 1 {
+		delete(d.registers, key)
+	} else {
+		d.registers[key] = slices.Delete(slices.Clone(all), i, i+1)
+	}
+	d.live.remove(fact(tagLive, dot))
+}
+
+// Digest returns the hash of what was seen and what is live.
+func (d *Document) Digest() Digest {
+	s := d.live
+	s.add(d.seenHash)
+	return s.digest()
+}
+
+// Version returns a copy of what was seen.
+func (d *Document) Version() Version { return d.seen.clone() }
+
+// Has reports whether that dot was seen.
+func (d *Document) Has(dot Dot) bool { return d.seen.Contains(dot) }
+
+// Taken returns the number of plates in the lot.
+func (d *Document) Taken() int { return len(d.vehicles) }
+
+// Vehicle returns the plate's vehicle and whether it is in the lot.
+func (d *Document) Vehicle(p lot.Plate) (lot.Vehicle, bool) {
+	s, ok := d.vehicles[p]
+	if !ok {
+		return lot.Vehicle{}, false
+	}
+	return s.vehicle(p), true
+}
+
+// Vehicles returns all vehicles, in no order.
+func (d *Document) Vehicles() []lot.Vehicle {
+	all := make([]lot.Vehicle, 0, len(d.vehicles))
+	for p, s := range d.vehicles {
+		all = append(all, s.vehicle(p))
+	}
+	return all
+}
+
+// Siblings returns a register's live values, the latest stamp first (then the
+// higher replica): one, unless writes were concurrent. The slice is shared.
+func (d *Document) Siblings(key string) []Sibling {
+	all := d.registers[key]
+	if len(all) > 1 {
+		all = slices.SortedFunc(slices.Values(all), func(a, b Sibling) int {
+			return -compareRank(a.Stamp, a.Dot, b.Stamp, b.Dot)
+		})
+	}
+	return all
+}
+
+// Keys returns the names of the registers that have a value, sorted.
+func (d *Document) Keys() []string { return slices.Sorted(maps.Keys(d.registers)) }
+
+// all yields each live entry of the plate.
+func (s siblings) all(yield func(record) bool) {
+	if s.first.dot.Seq == 0 || !yield(s.first) {
+		return
+	}
+	for _, r := range s.more {
+		if !yield(r) {
+			return
+		}
+	}
+}
+
+func (s siblings) dots() []Dot {
+	var dots []Dot
+	for r := range s.all {
+		dots = append(dots, r.dot)
+	}
+	return dots
+}
+
+// vehicle ranks the siblings: the winner first.
+func (s siblings) vehicle(p lot.Plate) lot.Vehicle {
+	v := lot.Vehicle{Plate: p, Entry: s.first.entry()}
+	if len(s.more) == 0 {
+		return v
+	}
+	ranked := slices.SortedFunc(s.all, func(a, b record) int {
+		return -compareRank(a.stamp, a.dot, b.stamp, b.dot)
+	})
+	v.Entry = ranked[0].entry()
+	for _, r := range ranked[1:] {
+		v.Conflicts = append(v.Conflicts, r.entry())
+	}
+	return v
+}
+
+func (r record) entry() lot.Entry {
+	return lot.Entry{
+		Gate:  lot.GateID(r.gate),
+		Node:  r.dot.Replica.Node(),
+		Since: r.stamp.Time().Add(time.Duration(r.wall) * time.Millisecond),
+	}
+}
+
+// compareRank orders concurrent values: by stamp, then by replica.
+func compareRank(a Stamp, ad Dot, b Stamp, bd Dot) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	default:
+		return ad.Replica.Compare(bd.Replica)
+	}
+}

@@ -1,0 +1,120 @@
+package crdt
+
+// log keeps recent mutations, so that a peer a little behind can be sent just
+// what it lacks. Of each replica it holds a gapless run that ends at the
+// context's maximum, and what came beyond gaps. It is bounded: when it
+// overflows, each run loses its oldest part, and the run's start is the floor
+// below which the log cannot help.
+type log struct {
+	cap  int
+	size int // mutations in all runs and clouds
+	runs map[Replica]*run
+}
+
+type run struct {
+	first uint64     // the sequence number of muts[0]
+	muts  []Mutation // first, first+1, ...
+	cloud map[uint64]Mutation
+}
+
+func newLog(capacity int) log {
+	return log{cap: max(capacity, 1), runs: make(map[Replica]*run)}
+}
+
+// add keeps m. max is the context's gapless maximum of m's replica, after m
+// was added to it.
+func (l *log) add(m Mutation, max uint64) {
+	r := l.runs[m.Dot.Replica]
+	if r == nil {
+		r = &run{first: 1}
+		l.runs[m.Dot.Replica] = r
+	}
+	if m.Dot.Seq > max {
+		if r.cloud == nil {
+			r.cloud = make(map[uint64]Mutation)
+		}
+		r.cloud[m.Dot.Seq] = m
+	} else {
+		r.muts = append(r.muts, m)
+		for seq := m.Dot.Seq + 1; seq <= max; seq++ {
+			next, ok := r.cloud[seq]
+			if !ok { // seen by way of a full state: the run starts anew behind it
+				l.size -= len(r.muts)
+				r.muts, r.first = nil, seq+1
+				continue
+			}
+			delete(r.cloud, seq)
+			r.muts = append(r.muts, next)
+		}
+	}
+	if l.size++; l.size > l.cap {
+		l.trim()
+	}
+}
+
+// trim brings the log down to three quarters of its bound, taking from each
+// run and each cloud in proportion, so that its cost is amortized.
+func (l *log) trim() {
+	keep := l.cap * 3 / 4
+	total := l.size
+	l.size = 0
+	for _, r := range l.runs {
+		drop := len(r.muts) - len(r.muts)*keep/total
+		r.first += uint64(drop)
+		r.muts = append([]Mutation(nil), r.muts[drop:]...)
+		target := len(r.cloud) * keep / total
+		for seq := range r.cloud {
+			if len(r.cloud) <= target {
+				break
+			}
+			delete(r.cloud, seq)
+		}
+		l.size += len(r.muts) + len(r.cloud)
+	}
+}
+
+// reset forgets the replica's run: after a full state was joined, all up to
+// max was seen, but not by way of mutations.
+func (l *log) reset(rep Replica, max uint64) {
+	r := l.runs[rep]
+	if r == nil {
+		r = &run{first: 1}
+		l.runs[rep] = r
+	}
+	if r.first+uint64(len(r.muts)) > max {
+		return // the run reaches as far: the state added nothing below it
+	}
+	l.size -= len(r.muts) + len(r.cloud)
+	r.first, r.muts, r.cloud = max+1, nil, nil
+}
+
+// since appends to out what the log has of the replica's dots that are in ours
+// and not in theirs. It reports false if it lacks one, or if the result would
+// have more than limit mutations.
+func (l *log) since(rep Replica, ours, theirs row, limit int, out []Mutation) ([]Mutation, bool) {
+	r := l.runs[rep]
+	if r == nil {
+		return out, ours.max <= theirs.max && len(ours.cloud) == 0
+	}
+	if theirs.max < ours.max {
+		if theirs.max+1 < r.first || ours.max-theirs.max > uint64(limit+len(theirs.cloud)) {
+			return out, false
+		}
+		for seq := theirs.max + 1; seq <= ours.max; seq++ {
+			if !theirs.contains(seq) {
+				out = append(out, r.muts[seq-r.first])
+			}
+		}
+	}
+	for _, seq := range ours.sortedCloud() {
+		if theirs.contains(seq) {
+			continue
+		}
+		m, ok := r.cloud[seq]
+		if !ok {
+			return out, false
+		}
+		out = append(out, m)
+	}
+	return out, len(out) <= limit
+}
