@@ -1,0 +1,103 @@
+package cookie
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// ErrFile is wrapped by every error about a cookie file that cannot be used.
+var ErrFile = errors.New("cookie: unusable cookie file")
+
+// Load returns the cookie in the file at path, without the newline at its
+// end. If there is no such file it makes one, readable by its owner only,
+// with 32 random characters, and made is true; of several processes that do
+// so at once exactly one makes it and all return the same cookie. The
+// directory must exist.
+//
+// A file that others can read is refused, as is anything that is not a
+// regular file with a cookie in it. Load reads no more than a cookie's length
+// and does not block on a pipe. Errors wrap [ErrFile].
+func Load(path string) (cookie string, made bool, err error) {
+	cookie, err = read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if made, err = create(path); err == nil {
+			cookie, err = read(path)
+		}
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	return cookie, made, nil
+}
+
+// read returns the cookie in the file at path. A symbolic link is followed,
+// since that is how secrets are mounted in containers.
+func read(path string) (string, error) {
+	// O_NONBLOCK, or opening a pipe would wait for its writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if info.IsDir() {
+		return "", fmt.Errorf("%s is a directory; name a file", path)
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a regular file", path)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return "", fmt.Errorf("%s can be used by others (mode %04o); run chmod 600 %[1]s", path, mode)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, MaxLen+int64(len("\r\n"))+1))
+	if err != nil {
+		return "", err
+	}
+	cookie := trimNewline(string(text))
+	if fault := fault(cookie); fault != "" {
+		return "", fmt.Errorf("%s %s; put 1 to %d bytes there, or remove it and have one made", path, fault, MaxLen)
+	}
+	return cookie, nil
+}
+
+// create makes the file at path with a new cookie and reports whether it was
+// the one to do so. The file appears whole or not at all: it is written under
+// another name and then linked, which fails if the name is taken.
+func create(path string) (bool, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".cookie-*") // mode 0600
+	if err != nil {
+		return false, fmt.Errorf("make %s: %w", path, err)
+	}
+	defer os.Remove(f.Name())
+	if _, err = f.WriteString(random() + "\n"); err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return false, err
+	}
+	err = os.Link(f.Name(), path)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// random returns 32 characters that hold 160 random bits.
+func random() string {
+	var bits [20]byte
+	rand.Read(bits[:]) // never fails
+	return base32.StdEncoding.EncodeToString(bits[:])
+}
