@@ -1,0 +1,243 @@
+package member
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+	"github.com/hashicorp/serf/serf"
+)
+
+// MaxEvent is the size of the largest payload that gossip really delivers:
+// Serf accepts larger ones and never sends them.
+const MaxEvent = 1280
+
+// eventName is the name of every user event: Serf keeps one counter a name.
+const eventName = "d"
+
+// Status is what SWIM thinks of a member.
+type Status string
+
+// The states of a member.
+const (
+	Alive   Status = "alive"
+	Leaving Status = "leaving"
+	Left    Status = "left"
+	Failed  Status = "failed"
+)
+
+// A Member is one node as the cluster sees it.
+type Member struct {
+	Name        string
+	Addr        string // HOST:PORT
+	Incarnation uint64 // which life of that name
+	Status      Status
+}
+
+// Config says what agent to start.
+type Config struct {
+	Name        string
+	Incarnation uint64
+	Cluster     string        // authenticated with every message
+	Key         []byte        // 32 bytes
+	Gossip      time.Duration // between two rounds of gossip; more saves CPU
+	Transport   Transport     // owned by the agent from New on
+	Log         *slog.Logger
+}
+
+// An Agent is a running Serf agent.
+type Agent struct {
+	serf    *serf.Serf
+	events  chan []byte
+	changes chan struct{}
+	dropped atomic.Uint64
+	done    chan struct{}
+}
+
+// New starts an agent that knows nobody yet. Close ends it.
+func New(cfg Config) (*Agent, error) {
+	logger := newLogger(cfg.Log)
+	incoming := make(chan serf.Event, 512)
+	conf := laptop(cfg)
+	conf.EventCh = incoming
+	conf.Logger, conf.MemberlistConfig.Logger = logger, logger
+	s, err := serf.Create(conf)
+	if err != nil {
+		return nil, fmt.Errorf("member: %w", err)
+	}
+	a := &Agent{
+		serf:    s,
+		events:  make(chan []byte, 4096),
+		changes: make(chan struct{}, 1),
+		done:    make(chan struct{}),
+	}
+	go a.drain(incoming)
+	return a, nil
+}
+
+// laptop returns settings for nodes on one host, where a loopback carries the
+// gossip: packets larger than an Ethernet frame, and failures noticed within a
+// second.
+func laptop(cfg Config) *serf.Config {
+	ml := memberlist.DefaultLANConfig()
+	ml.Transport = cfg.Transport
+	ml.SecretKey = cfg.Key
+	ml.Label = cfg.Cluster
+	ml.GossipInterval = cfg.Gossip
+	ml.GossipNodes = 3
+	ml.RetransmitMult = 4
+	ml.UDPBufferSize = 60000
+	ml.HandoffQueueDepth = 65536
+	ml.EnableCompression = false
+	ml.ProbeInterval = 200 * time.Millisecond
+	ml.ProbeTimeout = 100 * time.Millisecond
+	ml.SuspicionMult = 3
+	ml.SuspicionMaxTimeoutMult = 2
+	ml.TCPTimeout = 2 * time.Second
+	ml.PushPullInterval = 30 * time.Second
+	ml.DeadNodeReclaimTime = time.Millisecond
+
+	conf := serf.DefaultConfig()
+	conf.NodeName = cfg.Name
+	conf.MemberlistConfig = ml
+	// The incarnation makes a restart under the same name and address visible.
+	conf.Tags = map[string]string{"inc": strconv.FormatUint(cfg.Incarnation, 16)}
+	// Serf's push/pull carries the whole ring at every join: it stays small.
+	conf.EventBuffer = 128
+	conf.UserEventSizeLimit = MaxEvent + 64
+	conf.ReconnectInterval = time.Second
+	conf.ReconnectTimeout = time.Hour
+	conf.TombstoneTimeout = 10 * time.Minute
+	conf.LeavePropagateDelay = 100 * time.Millisecond
+	conf.BroadcastTimeout = time.Second
+	conf.QueryTimeoutMult = 100
+	conf.QueueCheckInterval = time.Second
+	conf.DisableCoordinates = true
+	// Names are refused before a join; Serf's own way shuts nodes down.
+	conf.EnableNameConflictResolution = false
+	return conf
+}
+
+// drain only hands over: Serf calls while it holds its locks.
+func (a *Agent) drain(in <-chan serf.Event) {
+	defer close(a.done)
+	for {
+		select {
+		case e := <-in:
+			switch e := e.(type) {
+			case serf.UserEvent:
+				select {
+				case a.events <- e.Payload:
+				default: // a hint was lost; anti-entropy will tell
+					a.dropped.Add(1)
+				}
+			case serf.MemberEvent:
+				select {
+				case a.changes <- struct{}{}:
+				default:
+				}
+			}
+		case <-a.serf.ShutdownCh():
+			return
+		}
+	}
+}
+
+// Events delivers the payloads of events from all nodes, this one's too. The
+// queue is bounded: what nobody takes is dropped.
+func (a *Agent) Events() <-chan []byte { return a.events }
+
+// Changes ticks after members changed; ticks merge.
+func (a *Agent) Changes() <-chan struct{} { return a.changes }
+
+// Done is closed once the agent has ended.
+func (a *Agent) Done() <-chan struct{} { return a.done }
+
+// Dropped returns how many events were dropped because nobody took them.
+func (a *Agent) Dropped() uint64 { return a.dropped.Load() }
+
+// Members returns everyone the agent knows, itself too, sorted by name.
+func (a *Agent) Members() []Member {
+	all := a.serf.Members()
+	out := make([]Member, 0, len(all))
+	for _, m := range all {
+		inc, err := strconv.ParseUint(m.Tags["inc"], 16, 64)
+		if err != nil {
+			continue // no node of ours
+		}
+		out = append(out, Member{
+			Name:        m.Name,
+			Addr:        net.JoinHostPort(m.Addr.String(), strconv.Itoa(int(m.Port))),
+			Incarnation: inc,
+			Status:      statusOf(m.Status),
+		})
+	}
+	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func statusOf(s serf.MemberStatus) Status {
+	switch s {
+	case serf.StatusAlive:
+		return Alive
+	case serf.StatusLeaving:
+		return Leaving
+	case serf.StatusLeft:
+		return Left
+	default:
+		return Failed
+	}
+}
+
+// Join makes this node a member of the cluster that the node at addr is in. It
+// blocks until that node answered, for a few seconds at most.
+func (a *Agent) Join(addr string) error {
+	if _, err := a.serf.Join([]string{addr}, true); err != nil {
+		return fmt.Errorf("member: joining %s: %w", addr, err)
+	}
+	return nil
+}
+
+// Broadcast sends an event of at most MaxEvent bytes to all nodes, best
+// effort. It does not block on the network.
+func (a *Agent) Broadcast(payload []byte) error {
+	if len(payload) > MaxEvent {
+		return fmt.Errorf("member: event of %d bytes, %d at most", len(payload), MaxEvent)
+	}
+	if err := a.serf.UserEvent(eventName, payload, false); err != nil {
+		return fmt.Errorf("member: event: %w", err)
+	}
+	return nil
+}
+
+// QueueDepth returns how many events wait to be gossiped.
+func (a *Agent) QueueDepth() int {
+	n, _ := strconv.Atoi(a.serf.Stats()["event_queue"])
+	return n
+}
+
+// Leave tells the others that this node goes, and blocks until they were told
+// or a second has passed.
+func (a *Agent) Leave() error {
+	if err := a.serf.Leave(); err != nil {
+		return fmt.Errorf("member: leaving: %w", err)
+	}
+	return nil
+}
+
+// Close ends the agent and its transport, without telling anyone.
+func (a *Agent) Close() error {
+	err := a.serf.Shutdown()
+	<-a.done
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("member: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package member
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// A Transport carries packets and streams between nodes. Implementations are
+// the host's network (Listen) and, in tests, a network in memory.
+type Transport = memberlist.NodeAwareTransport
+
+// ErrPortTaken is the error of a port that another process listens on.
+var ErrPortTaken = errors.New("member: port in use")
+
+// A Mux shares one transport between the agent and the node's own streams:
+// the first byte of an accepted connection tells them apart. It is the
+// Transport of the former and a net.Listener of the latter.
+type Mux struct {
+	Transport
+	gossip chan net.Conn
+	peer   chan net.Conn
+	addr   net.Addr
+	ctx    context.Context // ends with the mux
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// tlsHandshake is the type of a TLS record that begins a connection; the types
+// of memberlist's messages are others.
+const tlsHandshake = 0x16
+
+// peekTimeout is how long a new connection may stay silent, maxPeeks how many
+// may do so at once.
+const (
+	peekTimeout = 5 * time.Second
+	maxPeeks    = 256
+)
+
+// NewMux takes over the transport. Its Shutdown, which the agent calls, ends
+// both uses.
+func NewMux(t Transport) (*Mux, error) {
+	ip, port, err := t.FinalAdvertiseAddr("", 0)
+	if err != nil {
+		return nil, fmt.Errorf("member: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m := &Mux{
+		Transport: t,
+		gossip:    make(chan net.Conn),
+		peer:      make(chan net.Conn),
+		addr:      &net.TCPAddr{IP: ip, Port: port},
+		ctx:       ctx,
+		cancel:    cancel,
+	}
+	m.wg.Add(1)
+	go m.accept()
+	return m, nil
+}
+
+func (m *Mux) accept() {
+	defer m.wg.Done()
+	slots := make(chan struct{}, maxPeeks)
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case c, ok := <-m.Transport.StreamCh():
+			if !ok {
+				return
+			}
+			select {
+			case slots <- struct{}{}:
+				m.wg.Add(1)
+				go func() {
+					defer m.wg.Done()
+					m.route(c)
+					<-slots
+				}()
+			default:
+				c.Close()
+			}
+		}
+	}
+}
+
+// route hands a connection to whom its first byte is for.
+func (m *Mux) route(c net.Conn) {
+	stopped := context.AfterFunc(m.ctx, func() { c.Close() })
+	defer stopped()
+	p := &peeked{Conn: c, r: bufio.NewReaderSize(c, 16)}
+	_ = c.SetReadDeadline(time.Now().Add(peekTimeout))
+	first, err := p.r.Peek(1)
+	if err != nil {
+		c.Close()
+		return
+	}
+	_ = c.SetReadDeadline(time.Time{})
+	to := m.gossip
+	if first[0] == tlsHandshake {
+		to = m.peer
+	}
+	select {
+	case to <- p:
+	case <-m.ctx.Done():
+		c.Close()
+	}
+}
+
+// StreamCh delivers the agent's streams.
+func (m *Mux) StreamCh() <-chan net.Conn { return m.gossip }
+
+// Shutdown ends the transport and the listener, and waits for the mux's
+// goroutines.
+func (m *Mux) Shutdown() error {
+	m.cancel()
+	err := m.Transport.Shutdown()
+	m.wg.Wait()
+	return err
+}
+
+// Accept returns the next of the node's own streams.
+func (m *Mux) Accept() (net.Conn, error) {
+	select {
+	case c := <-m.peer:
+		return c, nil
+	case <-m.ctx.Done():
+		return nil, net.ErrClosed
+	}
+}
+
+// Close does nothing: the transport ends with Shutdown.
+func (m *Mux) Close() error { return nil }
+
+// Addr returns the address that others reach this node by.
+func (m *Mux) Addr() net.Addr { return m.addr }
+
+// Dial opens a stream to the node at addr.
+func (m *Mux) Dial(addr, name string, timeout time.Duration) (net.Conn, error) {
+	return m.DialAddressTimeout(memberlist.Address{Addr: addr, Name: name}, timeout)
+}
+
+// peeked is a connection whose first bytes were looked at.
+type peeked struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (p *peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
+
+// Listen opens the host's network at ip and port; port 0 takes a free one.
+func Listen(ip net.IP, port int, log *slog.Logger) (Transport, error) {
+	for tries := 10; ; tries-- {
+		t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
+			BindAddrs: []string{ip.String()},
+			BindPort:  port,
+			Logger:    newLogger(log),
+		})
+		switch {
+		case err == nil:
+			return &hostNetwork{t, ip}, nil
+		case port != 0:
+			// memberlist wraps errors as text; ask the kernel again.
+			if busy(ip, port) {
+				return nil, fmt.Errorf("%w: %s", ErrPortTaken, net.JoinHostPort(ip.String(), strconv.Itoa(port)))
+			}
+			fallthrough
+		case tries == 0:
+			return nil, fmt.Errorf("member: %w", err)
+		}
+	}
+}
+
+func busy(ip net.IP, port int) bool {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ip, Port: port})
+	if err == nil {
+		l.Close()
+		var u *net.UDPConn
+		if u, err = net.ListenUDP("udp", &net.UDPAddr{IP: ip, Port: port}); err == nil {
+			u.Close()
+		}
+	}
+	return errors.Is(err, syscall.EADDRINUSE)
+}
+
+// hostNetwork advertises the address that it is bound to.
+type hostNetwork struct {
+	*memberlist.NetTransport
+	ip net.IP
+}
+
+func (h *hostNetwork) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
+	if h.ip.IsUnspecified() {
+		return h.NetTransport.FinalAdvertiseAddr("", 0)
+	}
+	return h.ip, h.GetAutoBindPort(), nil
+}

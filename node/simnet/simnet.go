@@ -1,0 +1,242 @@
+// Package simnet is a network in memory, for nodes in virtual time: packets
+// with delay and loss, streams, hosts that die and links that are cut. It
+// opens no socket, so that inside a testing/synctest bubble hours pass in
+// seconds.
+package simnet
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"parking/node/member"
+)
+
+// queue bounds the packets that wait at one host; more are dropped, as a
+// socket's buffer does.
+const queue = 4096
+
+// A Network connects hosts. All its methods are safe for concurrent use.
+type Network struct {
+	mu    sync.Mutex
+	rand  *rand.Rand
+	hosts map[string]*Host // by address
+	cut   map[[2]string]bool
+	loss  float64
+	delay time.Duration
+}
+
+// New returns a network whose losses replay from seed. Packets and new streams
+// take delay to arrive.
+func New(seed uint64, delay time.Duration) *Network {
+	return &Network{
+		rand:  rand.New(rand.NewPCG(seed, 1)),
+		hosts: make(map[string]*Host),
+		cut:   make(map[[2]string]bool),
+		delay: delay,
+	}
+}
+
+// SetLoss drops that share of all packets from now on.
+func (n *Network) SetLoss(share float64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.loss = share
+}
+
+// Cut stops everything between the two hosts: packets vanish, streams stall,
+// new streams time out.
+func (n *Network) Cut(a, b *Host) { n.setCut(a, b, true) }
+
+// Heal undoes Cut; stalled streams go on.
+func (n *Network) Heal(a, b *Host) { n.setCut(a, b, false) }
+
+func (n *Network) setCut(a, b *Host, cut bool) {
+	n.mu.Lock()
+	n.cut[[2]string{a.addr, b.addr}] = cut
+	n.cut[[2]string{b.addr, a.addr}] = cut
+	pipes := append(a.pipesTo(b.addr), b.pipesTo(a.addr)...)
+	n.mu.Unlock()
+	for _, p := range pipes {
+		p.gate.set(!cut)
+	}
+}
+
+// Host opens a host at that IPv4 address and port.
+func (n *Network) Host(ip string, port int) (*Host, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	addr := net.JoinHostPort(ip, strconv.Itoa(port))
+	if n.hosts[addr] != nil {
+		return nil, fmt.Errorf("%w: %s", member.ErrPortTaken, addr)
+	}
+	h := &Host{
+		net: n, addr: addr, ip: net.ParseIP(ip), port: port,
+		packets: make(chan *memberlist.Packet, queue),
+		streams: make(chan net.Conn, 64),
+		done:    make(chan struct{}),
+		pipes:   make(map[*pipe]struct{}),
+	}
+	n.hosts[addr] = h
+	return h, nil
+}
+
+// A Host is one node's place in the network: its member.Transport.
+type Host struct {
+	net     *Network
+	addr    string
+	ip      net.IP
+	port    int
+	packets chan *memberlist.Packet
+	streams chan net.Conn
+	done    chan struct{}
+	once    sync.Once
+	pipes   map[*pipe]struct{} // open streams that this host dialled, under net.mu
+}
+
+var _ member.Transport = (*Host)(nil)
+
+// Addr returns the host's address as HOST:PORT.
+func (h *Host) Addr() string { return h.addr }
+
+// FinalAdvertiseAddr implements member.Transport.
+func (h *Host) FinalAdvertiseAddr(string, int) (net.IP, int, error) { return h.ip, h.port, nil }
+
+// PacketCh implements member.Transport.
+func (h *Host) PacketCh() <-chan *memberlist.Packet { return h.packets }
+
+// StreamCh implements member.Transport.
+func (h *Host) StreamCh() <-chan net.Conn { return h.streams }
+
+// WriteTo implements member.Transport.
+func (h *Host) WriteTo(b []byte, addr string) (time.Time, error) {
+	return h.WriteToAddress(b, memberlist.Address{Addr: addr})
+}
+
+// WriteToAddress implements member.Transport. It never blocks.
+func (h *Host) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error) {
+	now := time.Now()
+	n := h.net
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if h.dead() || n.cut[[2]string{h.addr, a.Addr}] || n.rand.Float64() < n.loss {
+		return now, nil
+	}
+	buf := append([]byte(nil), b...)
+	from := &net.UDPAddr{IP: h.ip, Port: h.port}
+	time.AfterFunc(n.delay, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		to := n.hosts[a.Addr]
+		if to == nil || n.cut[[2]string{h.addr, a.Addr}] {
+			return
+		}
+		select {
+		case to.packets <- &memberlist.Packet{Buf: buf, From: from, Timestamp: time.Now()}:
+		default:
+		}
+	})
+	return now, nil
+}
+
+// DialTimeout implements member.Transport.
+func (h *Host) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	return h.DialAddressTimeout(memberlist.Address{Addr: addr}, timeout)
+}
+
+// DialAddressTimeout implements member.Transport. A dead host refuses, one
+// behind a cut times out.
+func (h *Host) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
+	n := h.net
+	fail := func(err error) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
+	}
+	if h.dead() {
+		return fail(net.ErrClosed)
+	}
+	n.mu.Lock()
+	cut := n.cut[[2]string{h.addr, a.Addr}]
+	n.mu.Unlock()
+	if cut {
+		select {
+		case <-time.After(timeout):
+		case <-h.done:
+		}
+		return fail(os.ErrDeadlineExceeded)
+	}
+	time.Sleep(n.delay)
+	n.mu.Lock()
+	to := n.hosts[a.Addr]
+	if to == nil {
+		n.mu.Unlock()
+		return fail(os.NewSyscallError("connect", syscall.ECONNREFUSED))
+	}
+	p := newPipe(h, to)
+	h.pipes[p] = struct{}{}
+	n.mu.Unlock()
+	select {
+	case to.streams <- p.far:
+		return p.near, nil
+	default:
+		p.close(net.ErrClosed)
+		return fail(errors.New("backlog full"))
+	}
+}
+
+func (h *Host) dead() bool {
+	select {
+	case <-h.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// pipesTo returns the open streams from h to addr; net.mu is held.
+func (h *Host) pipesTo(addr string) (out []*pipe) {
+	for p := range h.pipes {
+		if p.to.addr == addr {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Shutdown implements member.Transport; to everyone else it looks like the
+// death of the process: streams break, dials are refused.
+func (h *Host) Shutdown() error {
+	h.once.Do(func() {
+		n := h.net
+		n.mu.Lock()
+		delete(n.hosts, h.addr)
+		close(h.done)
+		var broken []*pipe
+		for p := range h.pipes {
+			broken = append(broken, p)
+		}
+		for _, o := range n.hosts {
+			broken = append(broken, o.pipesTo(h.addr)...)
+		}
+		n.mu.Unlock()
+		for _, p := range broken {
+			p.close(syscall.ECONNRESET)
+		}
+		for {
+			select {
+			case c := <-h.streams:
+				c.Close()
+			default:
+				return
+			}
+		}
+	})
+	return nil
+}
