@@ -19,7 +19,8 @@ var ErrCrashed = errors.New("gates: the gate crashed")
 // A Passage is a vehicle that wants through a gate.
 type Passage struct {
 	Plate lot.Plate
-	Out   bool // an exit
+	Out   bool   // an exit
+	For   string // the node whose user asked
 }
 
 // A Book records passages. It refuses (a *lot.Refusal) or records at once; the

@@ -46,6 +46,16 @@ func (v Version) Gapped() bool {
 	return false
 }
 
+// Lag returns how many dots are missing before ones that were seen.
+func (v Version) Lag() (n uint64) {
+	for _, r := range v.rows {
+		if len(r.cloud) > 0 {
+			n += slices.Max(slices.Collect(maps.Keys(r.cloud))) - r.max - uint64(len(r.cloud))
+		}
+	}
+	return n
+}
+
 // Covers reports whether v contains every dot of o.
 func (v Version) Covers(o Version) bool {
 	for rep, theirs := range o.rows {

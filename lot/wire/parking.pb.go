@@ -614,7 +614,9 @@ type Event struct {
 	Schema uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
 	Delta  *Delta                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
 	// What the sender has, where the changes themselves are too many to push.
+	// Absent beside a delta; empty where it would be too large itself.
 	Version       *Version `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	Node          string   `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"` // the sender: whom to pull from
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -668,6 +670,13 @@ func (x *Event) GetVersion() *Version {
 		return x.Version
 	}
 	return nil
+}
+
+func (x *Event) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
 }
 
 // Claim is the value of a gate's register: who runs it.
@@ -1866,11 +1875,12 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\v2\x13.parking.v1.VersionR\aversion\x12/\n" +
 	"\breplicas\x18\x02 \x03(\v2\x13.parking.v1.ReplicaR\breplicas\x12(\n" +
 	"\x04live\x18\x03 \x03(\v2\x14.parking.v1.MutationR\x04live\x12%\n" +
-	"\x05early\x18\x04 \x03(\v2\x0f.parking.v1.DotR\x05early\"w\n" +
+	"\x05early\x18\x04 \x03(\v2\x0f.parking.v1.DotR\x05early\"\x8b\x01\n" +
 	"\x05Event\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12'\n" +
 	"\x05delta\x18\x02 \x01(\v2\x11.parking.v1.DeltaR\x05delta\x12-\n" +
-	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\"k\n" +
+	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\x12\x12\n" +
+	"\x04node\x18\x04 \x01(\tR\x04node\"k\n" +
 	"\x05Claim\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x06R\vincarnation\x12\x14\n" +

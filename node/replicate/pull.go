@@ -1,0 +1,182 @@
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"parking/lot/crdt"
+	"parking/lot/wire"
+)
+
+const (
+	// maxPulls is how many peers are pulled from at once.
+	maxPulls = 4
+	// answerTimeout is how long a peer may take to begin its answer, and to go
+	// on with it.
+	answerTimeout = 2 * time.Second
+	// pullChunk is the size of one delta in an answer, in bytes.
+	pullChunk = 256 << 10
+)
+
+// pull asks a random peer at every interval, and those it was kicked for at
+// once, until ctx ends; then it waits for what is under way.
+func (r *Replicator) pull(ctx context.Context) {
+	done := make(chan string, maxPulls)
+	busy := make(map[string]bool)
+	again := make(map[string]bool) // kicked while busy
+	start := func(name string) {
+		if busy[name] || len(busy) >= maxPulls {
+			again[name] = true
+			return
+		}
+		delete(again, name)
+		busy[name] = true
+		go func() {
+			if err := r.PullFrom(ctx, name); err != nil && ctx.Err() == nil {
+				r.log.Debug("pull failed", "peer", name, "err", err)
+			}
+			done <- name
+		}()
+	}
+	tick := time.NewTimer(r.jitter(r.interval))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			for range busy {
+				<-done
+			}
+			return
+		case name := <-done:
+			delete(busy, name)
+			for name := range again {
+				start(name)
+				break
+			}
+		case <-tick.C:
+			if names := r.peers.Names(); len(names) > 0 {
+				start(names[r.rand.IntN(len(names))])
+			}
+			tick.Reset(r.jitter(r.interval))
+		case name := <-r.kicks:
+			start(name)
+		}
+	}
+}
+
+// Kick asks for a pull from that peer soon. It never blocks.
+func (r *Replicator) Kick(name string) {
+	select {
+	case r.kicks <- name:
+	default: // others are waiting already, and the interval comes
+	}
+}
+
+// PullFrom brings here what that peer has and this replica lacks. It blocks
+// until all of it is joined.
+func (r *Replicator) PullFrom(ctx context.Context, name string) error {
+	client, ok := r.peers.Client(name)
+	if !ok {
+		return fmt.Errorf("replicate: %s is not there to be pulled from", name)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	alarm := time.AfterFunc(answerTimeout, func() { cancel(fmt.Errorf("replicate: %s does not answer", name)) })
+	defer alarm.Stop()
+
+	digest := r.store.Digest()
+	stream, err := client.Pull(ctx, connect.NewRequest(&wire.PullRequest{
+		Schema:  wire.Schema,
+		Digest:  digest[:],
+		Version: crdt.EncodeVersion(r.store.Version()),
+	}))
+	if err != nil {
+		return cause(ctx, err)
+	}
+	defer stream.Close()
+	var staged crdt.Stager
+	for stream.Receive() {
+		alarm.Reset(answerTimeout)
+		c := stream.Msg()
+		if c.GetDelta() != nil {
+			ms, err := crdt.Decode(c.GetDelta())
+			if err == nil {
+				err = r.store.Join(ms, Pull)
+			}
+			if err != nil {
+				r.log.Warn("pulled changes refused", "peer", name, "err", err)
+				return err
+			}
+		}
+		if c.GetState() != nil {
+			if err := staged.Add(c.GetState()); err != nil {
+				r.log.Warn("pulled state refused", "peer", name, "err", err)
+				return err
+			}
+		}
+	}
+	if err := stream.Err(); err != nil {
+		return cause(ctx, err)
+	}
+	if staged.Started() {
+		return r.store.JoinState(staged.State())
+	}
+	return nil
+}
+
+// cause prefers the reason for which ctx was cancelled.
+func cause(ctx context.Context, err error) error {
+	if c := context.Cause(ctx); c != nil && !errors.Is(c, context.Canceled) {
+		return c
+	}
+	return err
+}
+
+// Answer serves a peer's pull: send is called with each part. If the peer has
+// what this replica lacks, it is pulled from in turn.
+func (r *Replicator) Answer(peer string, req *wire.PullRequest, send func(*wire.PullChunk) error) error {
+	theirs, err := crdt.DecodeVersion(req.GetVersion())
+	if err != nil {
+		return err
+	}
+	var (
+		ours   crdt.Version
+		digest crdt.Digest
+		delta  []crdt.Mutation
+		state  *crdt.State
+	)
+	r.store.View(func(d *crdt.Document) {
+		digest = d.Digest()
+		if string(digest[:]) == string(req.GetDigest()) {
+			return
+		}
+		ours = d.Version()
+		delta, state = d.Since(theirs)
+	})
+	if string(digest[:]) == string(req.GetDigest()) {
+		return send(&wire.PullChunk{})
+	}
+	if !ours.Covers(theirs) {
+		r.Kick(peer)
+	}
+	if err := send(&wire.PullChunk{Version: crdt.EncodeVersion(ours)}); err != nil {
+		return err
+	}
+	if state != nil {
+		for c := range state.Chunks {
+			if err := send(&wire.PullChunk{State: c}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, d := range crdt.Pack(delta, pullChunk) {
+		if err := send(&wire.PullChunk{Delta: d}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package replicate
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"parking/lot/wire/wireconnect"
+)
+
+// Gossip carries small events to all nodes, best effort: a member.Agent.
+type Gossip interface {
+	Broadcast(payload []byte) error // does not block on the network
+	Events() <-chan []byte          // what others, and this node, broadcast
+	QueueDepth() int                // events that wait
+}
+
+// Peers are the other nodes that can be pulled from.
+type Peers interface {
+	Names() []string                                   // those alive now
+	Client(name string) (wireconnect.PeerClient, bool) // does not connect yet
+}
+
+// Config says how to replicate.
+type Config struct {
+	Self     string // this node's name
+	MaxEvent int    // the largest payload that gossip delivers, in bytes
+	Interval time.Duration
+	Rand     *rand.Rand // owned by the replicator
+	Log      *slog.Logger
+}
+
+// A Replicator brings a store together with those of the other nodes.
+type Replicator struct {
+	store    *Store
+	gossip   Gossip
+	peers    Peers
+	self     string
+	maxEvent int
+	interval time.Duration
+	log      *slog.Logger
+	kicks    chan string
+	gapCheck atomic.Bool // a look at a gap is due
+	rand     *rand.Rand  // the pull loop's
+}
+
+// New returns a replicator that does nothing before Run.
+func New(cfg Config, s *Store, g Gossip, p Peers) *Replicator {
+	return &Replicator{
+		store: s, gossip: g, peers: p,
+		self: cfg.Self, maxEvent: cfg.MaxEvent, interval: cfg.Interval,
+		log: cfg.Log, rand: cfg.Rand,
+		kicks: make(chan string, 64),
+	}
+}
+
+// Run pushes, receives and pulls until ctx ends, and returns when all of that
+// has stopped.
+func (r *Replicator) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, f := range []func(context.Context){r.push, r.receive, r.pull} {
+		wg.Go(func() { f(ctx) })
+	}
+	wg.Wait()
+}
+
+// jitter returns d give or take a third, so that nodes do not act in step.
+func (r *Replicator) jitter(d time.Duration) time.Duration {
+	return d*2/3 + time.Duration(r.rand.Int64N(int64(d)*2/3+1))
+}

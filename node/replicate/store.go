@@ -1,0 +1,148 @@
+package replicate
+
+import (
+	"sync"
+
+	"parking/lot/crdt"
+)
+
+// A Change is news from a replica: one mutation, or a whole state that was
+// joined. Origin tells how it came.
+type Change struct {
+	Mutation *crdt.Mutation // nil if a state was joined
+	Outcome  crdt.Outcome
+	Merge    crdt.Merge // of a state
+	Origin   Origin
+}
+
+// An Origin is the way a change came into a replica.
+type Origin uint8
+
+// The origins.
+const (
+	Own    Origin = iota // made here, for this node's own user
+	Served               // made here, for another node's user
+	Answer               // another node's answer to this node's user
+	Event                // pushed
+	Pull                 // pulled
+)
+
+// A Store is a node's replica: it owns the document. All methods are safe for
+// concurrent use.
+type Store struct {
+	mu      sync.RWMutex
+	doc     *crdt.Document
+	observe func(Change)
+
+	outMu  sync.Mutex
+	outbox []crdt.Mutation
+	lapsed bool          // the outbox overflowed since it was last taken
+	ready  chan struct{} // ticks when the outbox is not empty
+}
+
+// outboxCap bounds the mutations that wait to be pushed. A writer that is
+// faster than the gossip makes them go by pull instead.
+const outboxCap = 8192
+
+// NewStore owns doc from now on. observe is told of every change, in order,
+// while the store is locked: it must neither block nor call the store.
+func NewStore(doc *crdt.Document, observe func(Change)) *Store {
+	return &Store{doc: doc, observe: observe, ready: make(chan struct{}, 1)}
+}
+
+// View calls f with the document, which f must not change nor keep.
+func (s *Store) View(f func(*crdt.Document)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	f(s.doc)
+}
+
+// Update calls f, which may read and mutate the document in one step, and
+// pushes the mutations it returns.
+func (s *Store) Update(by Origin, f func(*crdt.Document) ([]crdt.Mutation, error)) ([]crdt.Mutation, error) {
+	s.mu.Lock()
+	ms, err := f(s.doc)
+	for i := range ms {
+		s.observe(Change{Mutation: &ms[i], Outcome: crdt.Joined, Origin: by})
+	}
+	s.push(ms)
+	s.mu.Unlock()
+	return ms, err
+}
+
+// Join merges mutations that another node sent. Those that claim what cannot
+// be are refused, all of them.
+func (s *Store) Join(ms []crdt.Mutation, by Origin) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range ms {
+		if err := s.doc.Check(&ms[i]); err != nil {
+			return err
+		}
+	}
+	for i := range ms {
+		if out := s.doc.Join(ms[i]); out != crdt.Known {
+			s.observe(Change{Mutation: &ms[i], Outcome: out, Origin: by})
+		}
+	}
+	return nil
+}
+
+// JoinState merges a whole state that another node sent, in one step.
+func (s *Store) JoinState(st *crdt.State) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.doc.CheckState(st); err != nil {
+		return err
+	}
+	if m := s.doc.JoinState(st); m.Changed() {
+		s.observe(Change{Merge: m, Origin: Pull})
+	}
+	return nil
+}
+
+// Digest returns the document's digest.
+func (s *Store) Digest() (d crdt.Digest) {
+	s.View(func(doc *crdt.Document) { d = doc.Digest() })
+	return d
+}
+
+// Version returns what the document has seen.
+func (s *Store) Version() (v crdt.Version) {
+	s.View(func(doc *crdt.Document) { v = doc.Version() })
+	return v
+}
+
+// push puts mutations into the outbox.
+func (s *Store) push(ms []crdt.Mutation) {
+	if len(ms) == 0 {
+		return
+	}
+	s.outMu.Lock()
+	if len(s.outbox)+len(ms) > outboxCap {
+		s.outbox, s.lapsed = nil, true
+	} else if !s.lapsed {
+		s.outbox = append(s.outbox, ms...)
+	}
+	s.outMu.Unlock()
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}
+
+// take empties the outbox; lapsed says that not all of it is there.
+func (s *Store) take() (ms []crdt.Mutation, lapsed bool) {
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	ms, lapsed = s.outbox, s.lapsed
+	s.outbox, s.lapsed = nil, false
+	return ms, lapsed
+}
+
+// Waiting returns how many mutations wait to be pushed.
+func (s *Store) Waiting() int {
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	return len(s.outbox)
+}
