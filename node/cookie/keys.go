@@ -26,8 +26,8 @@ const SecretSize = 32
 var ErrInvalid = errors.New("cookie: invalid cookie")
 
 // Argon2id as RFC 9106, section 4, bounds it for little memory, with a
-// single pass: a start should take a tenth of a second, a dictionary much
-// longer. All nodes must agree on these, the number of threads too, since it
+// single pass: hardly felt at a start, costly for whoever tries a dictionary.
+// All nodes must agree on these, the number of threads too, since it
 // changes the result. The salt cannot be random: nodes that have never met
 // must arrive at the same keys.
 const (
@@ -57,8 +57,8 @@ type Keys struct {
 }
 
 // Derive returns the keys of a cookie of 1 to [MaxLen] bytes; a newline at
-// its end does not count. It is slow on purpose (about a tenth of a second
-// and 64 MiB), so call it once per start. The error wraps [ErrInvalid].
+// its end does not count. It is slow on purpose (up to a tenth of a
+// second, and 64 MiB), so call it once per start. The error wraps [ErrInvalid].
 func Derive(cookie string) (*Keys, error) {
 	cookie = trimNewline(cookie)
 	if fault := fault(cookie); fault != "" {
