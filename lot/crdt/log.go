@@ -1,5 +1,10 @@
 package crdt
 
+import (
+	"maps"
+	"slices"
+)
+
 // log keeps recent mutations, so that a peer a little behind can be sent just
 // what it lacks. Of each replica it holds a gapless run that ends at the
 // context's maximum, and what came beyond gaps. It is bounded: when it
@@ -21,14 +26,20 @@ func newLog(capacity int) log {
 	return log{cap: max(capacity, 1), runs: make(map[Replica]*run)}
 }
 
+// run returns the replica's run, a new one if there is none.
+func (l *log) run(rep Replica) *run {
+	r := l.runs[rep]
+	if r == nil {
+		r = &run{first: 1}
+		l.runs[rep] = r
+	}
+	return r
+}
+
 // add keeps m. max is the context's gapless maximum of m's replica, after m
 // was added to it.
 func (l *log) add(m Mutation, max uint64) {
-	r := l.runs[m.Dot.Replica]
-	if r == nil {
-		r = &run{first: 1}
-		l.runs[m.Dot.Replica] = r
-	}
+	r := l.run(m.Dot.Replica)
 	if m.Dot.Seq > max {
 		if r.cloud == nil {
 			r.cloud = make(map[uint64]Mutation)
@@ -38,7 +49,7 @@ func (l *log) add(m Mutation, max uint64) {
 		r.muts = append(r.muts, m)
 		for seq := m.Dot.Seq + 1; seq <= max; seq++ {
 			next, ok := r.cloud[seq]
-			if !ok { // seen by way of a full state: the run starts anew behind it
+			if !ok { // trimmed, or seen by way of a state: the run starts anew behind it
 				l.size -= len(r.muts)
 				r.muts, r.first = nil, seq+1
 				continue
@@ -53,39 +64,49 @@ func (l *log) add(m Mutation, max uint64) {
 }
 
 // trim brings the log down to three quarters of its bound, taking from each
-// run and each cloud in proportion, so that its cost is amortized.
+// run its oldest and from each cloud its farthest part, in proportion, so that
+// its cost is amortized.
 func (l *log) trim() {
-	keep := l.cap * 3 / 4
-	total := l.size
+	keep, total := l.cap*3/4, l.size
 	l.size = 0
 	for _, r := range l.runs {
-		drop := len(r.muts) - len(r.muts)*keep/total
-		r.first += uint64(drop)
-		r.muts = append([]Mutation(nil), r.muts[drop:]...)
-		target := len(r.cloud) * keep / total
-		for seq := range r.cloud {
-			if len(r.cloud) <= target {
-				break
+		r.dropFirst(len(r.muts) - len(r.muts)*keep/total)
+		if target := len(r.cloud) * keep / total; target < len(r.cloud) {
+			for _, seq := range slices.Sorted(maps.Keys(r.cloud))[target:] {
+				delete(r.cloud, seq)
 			}
-			delete(r.cloud, seq)
 		}
 		l.size += len(r.muts) + len(r.cloud)
 	}
 }
 
-// reset forgets the replica's run: after a full state was joined, all up to
-// max was seen, but not by way of mutations.
+// dropFirst moves the floor up by n mutations. The array is used again, unless
+// most of it would lie idle.
+func (r *run) dropFirst(n int) {
+	r.first += uint64(n)
+	if kept := r.muts[n:]; len(kept) < cap(r.muts)/2 {
+		r.muts = slices.Clone(kept)
+	} else {
+		r.muts = slices.Delete(r.muts, 0, n)
+	}
+}
+
+// reset makes good for a joined state: where the context's maximum of the
+// replica, now max, is beyond the end of its run, mutations were seen that
+// never came here, and the run starts anew behind them.
 func (l *log) reset(rep Replica, max uint64) {
-	r := l.runs[rep]
-	if r == nil {
-		r = &run{first: 1}
-		l.runs[rep] = r
-	}
+	r := l.run(rep)
 	if r.first+uint64(len(r.muts)) > max {
-		return // the run reaches as far: the state added nothing below it
+		return
 	}
-	l.size -= len(r.muts) + len(r.cloud)
-	r.first, r.muts, r.cloud = max+1, nil, nil
+	l.size -= len(r.muts)
+	r.first, r.muts = max+1, nil
+	for seq := range r.cloud {
+		if seq <= max {
+			delete(r.cloud, seq)
+			l.size--
+		}
+	}
 }
 
 // since appends to out what the log has of the replica's dots that are in ours
@@ -93,9 +114,6 @@ func (l *log) reset(rep Replica, max uint64) {
 // have more than limit mutations.
 func (l *log) since(rep Replica, ours, theirs row, limit int, out []Mutation) ([]Mutation, bool) {
 	r := l.runs[rep]
-	if r == nil {
-		return out, ours.max <= theirs.max && len(ours.cloud) == 0
-	}
 	if theirs.max < ours.max {
 		if theirs.max+1 < r.first || ours.max-theirs.max > uint64(limit+len(theirs.cloud)) {
 			return out, false
