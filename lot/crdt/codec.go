@@ -3,10 +3,9 @@ package crdt
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"parking/lot"
@@ -56,10 +55,10 @@ func (t *table) mutation(m *Mutation) *wire.Mutation {
 	switch m.Kind {
 	case Entry:
 		w.Value = &wire.Mutation_Entry{Entry: &wire.Entry{
-			Plate: string(m.Plate), Gate: uint32(m.Gate), WallOffsetMs: m.Wall.Milliseconds()}}
+			Plate: string(m.Plate), Gate: uint32(m.Gate), WallOffsetMs: m.Wall - int64(m.Stamp>>16)}}
 	case Exit:
 		w.Value = &wire.Mutation_Exit{Exit: &wire.Exit{
-			Plate: string(m.Plate), Gate: uint32(m.Gate), WallOffsetMs: m.Wall.Milliseconds()}}
+			Plate: string(m.Plate), Gate: uint32(m.Gate), WallOffsetMs: m.Wall - int64(m.Stamp>>16)}}
 	case Register:
 		w.Value = &wire.Mutation_Register{Register: &wire.Register{Key: m.Key, Value: m.Value}}
 	}
@@ -84,7 +83,7 @@ func Encode(ms []Mutation) *wire.Delta {
 // Pack splits ms, in order, into deltas of at most limit encoded bytes each. A
 // mutation that is too big by itself makes a delta by itself.
 func Pack(ms []Mutation, limit int) []*wire.Delta {
-	const field = 6 // the most that a tag and a length take here
+	field := func(m proto.Message) int { return 1 + protowire.SizeBytes(proto.Size(m)) }
 	var out []*wire.Delta
 	var t table
 	var cur *wire.Delta
@@ -92,18 +91,18 @@ func Pack(ms []Mutation, limit int) []*wire.Delta {
 	for i := range ms {
 		before := len(t.rows)
 		w := t.mutation(&ms[i])
-		grow := proto.Size(w) + field
+		grow := field(w)
 		for _, r := range t.rows[before:] {
-			grow += proto.Size(r) + field
+			grow += field(r)
 		}
 		if cur == nil || size+grow > limit {
 			t = table{}
 			w = t.mutation(&ms[i])
 			cur = &wire.Delta{Schema: wire.Schema}
 			out = append(out, cur)
-			size, grow = field, proto.Size(w)+field
+			size, grow = proto.Size(cur), field(w)
 			for _, r := range t.rows {
-				grow += proto.Size(r) + field
+				grow += field(r)
 			}
 		}
 		cur.Mutations = append(cur.Mutations, w)
@@ -183,7 +182,7 @@ func decodeMutation(reps []Replica, w *wire.Mutation) (m Mutation, known bool, e
 		m.Supersedes = append(m.Supersedes, s)
 	}
 	m.Stamp = Stamp(w.GetStamp())
-	if m.Stamp > math.MaxInt64 {
+	if m.Stamp > maxStamp {
 		return m, false, malformed("stamp %d", m.Stamp)
 	}
 	switch v := w.GetValue().(type) {
@@ -208,7 +207,7 @@ func decodeMutation(reps []Replica, w *wire.Mutation) (m Mutation, known bool, e
 	return m, err == nil, err
 }
 
-func (m *Mutation) decodePassage(plate string, gate uint32, wallMs int64) error {
+func (m *Mutation) decodePassage(plate string, gate uint32, wallOffset int64) error {
 	m.Plate = lot.Plate(plate)
 	if !m.Plate.Valid() {
 		return malformed("plate %.40q", plate)
@@ -217,10 +216,13 @@ func (m *Mutation) decodePassage(plate string, gate uint32, wallMs int64) error 
 		return malformed("gate %d", gate)
 	}
 	m.Gate = lot.GateID(gate)
-	if wallMs > math.MaxInt32 || wallMs < math.MinInt32 {
-		wallMs = 0 // clocks 24 days apart: the stamp's own time is no worse
+	if wallOffset < -maxMillis || wallOffset > maxMillis {
+		return malformed("wall time %d ms off", wallOffset)
 	}
-	m.Wall = time.Duration(wallMs) * time.Millisecond
+	m.Wall = int64(m.Stamp>>16) + wallOffset
+	if m.Wall < 0 || m.Wall > maxMillis {
+		return malformed("wall time %d", m.Wall)
+	}
 	return nil
 }
 
@@ -249,6 +251,9 @@ func DecodeVersion(w *wire.Version) (Version, error) {
 			return Version{}, malformed("%v twice in a version", rep)
 		}
 		r := row{max: wr.GetMax()}
+		if r.max > MaxSeq || r.max == 0 && len(wr.GetCloud()) == 0 {
+			return Version{}, malformed("maximum %d of %v", r.max, rep)
+		}
 		last := r.max + 1 // canonical: max+1 is not in the cloud
 		for _, seq := range wr.GetCloud() {
 			if seq <= last {

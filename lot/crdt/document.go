@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -30,15 +31,15 @@ type Document struct {
 // siblings are the live entries of one plate: almost always one.
 type siblings struct {
 	first record
-	more  []record // never aliased: replaced, not written to
+	more  []record // read while it changes: appended to, else replaced
 }
 
 // record is one live entry.
 type record struct {
 	dot   Dot
 	stamp Stamp
-	wall  int32 // milliseconds added to the stamp's
-	gate  int32
+	wall  int64
+	gate  lot.GateID
 }
 
 // A Sibling is one live value of a register.
@@ -89,9 +90,10 @@ func (d *Document) Set(now time.Time, key string, value []byte) Mutation {
 // make gives m its dot and stamp and applies it here.
 func (d *Document) make(now time.Time, m Mutation) Mutation {
 	m.Dot = Dot{d.self, d.seen.Max(d.self) + 1}
-	m.Stamp = d.clock.tick(now)
+	wall := millis(now)
+	m.Stamp = d.clock.tick(wall)
 	if m.Kind != Register {
-		m.Wall = time.Duration(now.UnixMilli()-int64(m.Stamp>>16)) * time.Millisecond
+		m.Wall = wall
 	}
 	d.Join(m)
 	return m
@@ -126,16 +128,16 @@ func (d *Document) Join(m Mutation) Outcome {
 func (d *Document) put(m *Mutation) {
 	switch m.Kind {
 	case Entry:
-		r := record{m.Dot, m.Stamp, int32(m.Wall / time.Millisecond), int32(m.Gate)}
+		r := record{m.Dot, m.Stamp, m.Wall, m.Gate}
 		s, ok := d.vehicles[m.Plate]
 		if !ok {
 			s.first = r
 		} else {
-			s.more = append(slices.Clone(s.more), r)
+			s.more = append(s.more, r)
 		}
 		d.vehicles[m.Plate] = s
 	case Register:
-		d.registers[m.Key] = append(slices.Clone(d.registers[m.Key]), Sibling{m.Dot, m.Stamp, m.Value})
+		d.registers[m.Key] = append(d.registers[m.Key], Sibling{m.Dot, m.Stamp, m.Value})
 	default:
 		return
 	}
@@ -277,20 +279,15 @@ func (s siblings) vehicle(p lot.Plate) lot.Vehicle {
 
 func (r record) entry() lot.Entry {
 	return lot.Entry{
-		Gate:  lot.GateID(r.gate),
+		Gate:  r.gate,
 		Node:  r.dot.Replica.Node(),
-		Since: r.stamp.Time().Add(time.Duration(r.wall) * time.Millisecond),
+		Since: time.UnixMilli(r.wall),
 	}
 }
 
-// compareRank orders concurrent values: by stamp, then by replica.
+// compareRank orders concurrent values: by stamp, then by replica. The sequence
+// number makes the order total; it decides where a replica's clock had come to
+// the end of time.
 func compareRank(a Stamp, ad Dot, b Stamp, bd Dot) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	default:
-		return ad.Replica.Compare(bd.Replica)
-	}
+	return cmp.Or(cmp.Compare(a, b), ad.Replica.Compare(bd.Replica), cmp.Compare(ad.Seq, bd.Seq))
 }

@@ -28,15 +28,15 @@ type Mutation struct {
 	// For entries and exits. The gate of an exit is 0 where none was named.
 	Plate lot.Plate
 	Gate  lot.GateID
-	Wall  time.Duration // the origin's wall time less the stamp's, in whole milliseconds
+	Wall  int64 // the origin's wall time in milliseconds since 1970
 
 	// For registers.
 	Key   string
 	Value []byte
 }
 
-// Since returns the origin's wall time when it made the mutation.
-func (m *Mutation) Since() time.Time { return m.Stamp.Time().Add(m.Wall) }
+// Since returns the origin's wall time when it made an entry or an exit.
+func (m *Mutation) Since() time.Time { return time.UnixMilli(m.Wall) }
 
 // An Outcome tells what joining a mutation did.
 type Outcome uint8

@@ -1,11 +1,25 @@
 package crdt
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A Stamp is a reading of a hybrid logical clock: milliseconds since 1970 in
 // the upper 48 bits, a counter in the lower 16. Stamps rank concurrent values
 // and nothing else.
 type Stamp uint64
+
+// Bounds of stamps and wall times. They end in the year 6429.
+const (
+	maxStamp  Stamp = math.MaxInt64
+	maxMillis       = int64(maxStamp >> 16)
+)
+
+// millis returns t in milliseconds since 1970, the nearest that a stamp can
+// hold: a clock that is wrong by any amount must not make mutations that
+// others refuse.
+func millis(t time.Time) int64 { return min(max(t.UnixMilli(), 0), maxMillis) }
 
 // Time returns the stamp's physical part.
 func (s Stamp) Time() time.Time { return time.UnixMilli(int64(s >> 16)) }
@@ -14,9 +28,11 @@ func (s Stamp) Time() time.Time { return time.UnixMilli(int64(s >> 16)) }
 // backwards, and never behind a stamp it has seen.
 type clock struct{ last Stamp }
 
-// tick returns a stamp higher than all before it, at now or later.
-func (c *clock) tick(now time.Time) Stamp {
-	c.last = max(c.last+1, Stamp(now.UnixMilli())<<16)
+// tick returns a stamp higher than all before it, at now (in milliseconds) or
+// later. At the end of time it stands still: of one replica's values the later
+// still wins, by its sequence number.
+func (c *clock) tick(now int64) Stamp {
+	c.last = min(max(c.last+1, Stamp(now)<<16), maxStamp)
 	return c.last
 }
 

@@ -2,7 +2,6 @@ package crdt
 
 import (
 	"slices"
-	"time"
 
 	"parking/lot"
 )
@@ -31,8 +30,7 @@ func (d *Document) State() *State {
 	for p, sib := range d.vehicles {
 		for r := range sib.all {
 			s.Live = append(s.Live, Mutation{
-				Dot: r.dot, Stamp: r.stamp, Kind: Entry, Plate: p,
-				Gate: lot.GateID(r.gate), Wall: time.Duration(r.wall) * time.Millisecond,
+				Dot: r.dot, Stamp: r.stamp, Kind: Entry, Plate: p, Gate: r.gate, Wall: r.wall,
 			})
 		}
 	}
@@ -51,21 +49,16 @@ func (d *Document) State() *State {
 // idempotent together with Join. It keeps the slices in s.
 func (d *Document) JoinState(s *State) Merge {
 	var m Merge
-	live := make(map[Dot]struct{}, len(s.Live))
+	live, early := make(dotSet), make(dotSet)
 	for i := range s.Live {
-		live[s.Live[i].Dot] = struct{}{}
+		live.add(s.Live[i].Dot)
 	}
-	early := make(map[Dot]struct{}, len(s.Early))
 	for _, dot := range s.Early {
-		early[dot] = struct{}{}
+		early.add(dot)
 	}
 	// What the peer has seen and no longer holds is gone here too.
 	gone := func(dot Dot) bool {
-		if _, ok := early[dot]; ok {
-			return true
-		}
-		_, ok := live[dot]
-		return !ok && s.Version.Contains(dot)
+		return early.has(dot) || s.Version.Contains(dot) && !live.has(dot)
 	}
 	for p, sib := range d.vehicles {
 		for r := range sib.all {
@@ -84,6 +77,9 @@ func (d *Document) JoinState(s *State) Merge {
 		}
 	}
 	// What the peer holds and was never seen here is new.
+	if len(d.vehicles) == 0 {
+		d.vehicles = make(map[lot.Plate]siblings, len(s.Live))
+	}
 	for i := range s.Live {
 		v := &s.Live[i]
 		d.clock.see(v.Stamp)
@@ -114,8 +110,8 @@ func (d *Document) JoinState(s *State) Merge {
 			d.live.remove(fact(tagEarly, dot))
 		}
 	}
-	for rep, r := range s.Version.rows {
-		d.log.reset(rep, max(r.max, d.seen.Max(rep)))
+	for rep := range s.Version.rows {
+		d.log.reset(rep, d.seen.Max(rep))
 	}
 	return m
 }

@@ -40,6 +40,7 @@ func (s *State) Chunks(yield func(*wire.StateChunk) bool) {
 type Stager struct {
 	state   State
 	reps    []Replica
+	dots    dotSet // live or early: none may come twice
 	started bool
 }
 
@@ -52,7 +53,7 @@ func (st *Stager) Add(c *wire.StateChunk) (err error) {
 		if st.state.Version, err = DecodeVersion(c.GetVersion()); err != nil {
 			return err
 		}
-		st.started = true
+		st.started, st.dots = true, make(dotSet)
 	}
 	if st.reps, err = decodeReplicas(st.reps, c.GetReplicas()); err != nil {
 		return err
@@ -67,6 +68,8 @@ func (st *Stager) Add(c *wire.StateChunk) (err error) {
 			return malformed("%v is no live value", m.Dot)
 		case !st.state.Version.Contains(m.Dot):
 			return malformed("%v is live but not in the context", m.Dot)
+		case !st.dots.add(m.Dot):
+			return malformed("%v twice in a state", m.Dot)
 		}
 		st.state.Live = append(st.state.Live, m)
 	}
@@ -75,8 +78,11 @@ func (st *Stager) Add(c *wire.StateChunk) (err error) {
 		if err != nil {
 			return err
 		}
-		if st.state.Version.Contains(dot) {
+		switch {
+		case st.state.Version.Contains(dot):
 			return malformed("%v is an early removal and in the context", dot)
+		case !st.dots.add(dot):
+			return malformed("%v twice in a state", dot)
 		}
 		st.state.Early = append(st.state.Early, dot)
 	}
@@ -107,8 +113,12 @@ func (d *Document) Check(m *Mutation) error {
 // never issued.
 func (d *Document) CheckState(s *State) error {
 	own := s.Version.rows[d.self]
-	if own.max > d.seen.Max(d.self) || len(own.cloud) > 0 {
-		return malformed("a state knows mutations of %v that were never made", d.self)
+	highest := own.max
+	for seq := range own.cloud {
+		highest = max(highest, seq)
+	}
+	if err := d.checkIssued(Dot{d.self, highest}); err != nil {
+		return err
 	}
 	for _, dot := range s.Early {
 		if err := d.checkIssued(dot); err != nil {
