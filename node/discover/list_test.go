@@ -2,6 +2,7 @@ package discover
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -110,7 +111,6 @@ func TestStandingNodesStayInView(t *testing.T) {
 				if err := c.Publish("127.0.0.1:2", 1); err != nil {
 					t.Error(err)
 				}
-				defer c.Release()
 				if got := names(t, dir); !strings.Contains(got, fmt.Sprintf("guest-%d", i)) {
 					t.Errorf("guest %d does not see itself among %s", i, got)
 				}
@@ -136,13 +136,53 @@ func TestStandingNodesStayInView(t *testing.T) {
 	}
 }
 
+// A dead node's lock is tried by everyone who looks, which may not make its
+// name seem taken to the next life, nor take that life's files away.
+func TestNextLifeWhileOthersLook(t *testing.T) {
+	dir := runDir(t)
+	var done atomic.Bool
+	hammer(4, func(i int) {
+		if i > 0 {
+			for !done.Load() {
+				names(t, dir)
+			}
+			return
+		}
+		defer done.Store(true)
+		for n := range 200 {
+			dead(t, dir, "larry", 7946)
+			c, err := ClaimName(dir, id("larry"))
+			if err == nil {
+				err = c.Publish("127.0.0.1:1", uint64(n))
+			}
+			if err == nil && names(t, dir) != "larry" {
+				err = errors.New("out of view")
+			}
+			if err == nil {
+				err = c.Release()
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+}
+
 // Nodes that start together: of any two at least one sees the other.
 func TestSimultaneousStartsSeeEachOther(t *testing.T) {
 	dir := runDir(t)
 	const n = 12
 	var seen [n]string
 	hammer(n, func(i int) {
-		publish(t, dir, id(fmt.Sprintf("node-%02d", i)), "127.0.0.1:1")
+		c, err := ClaimName(dir, id(fmt.Sprintf("node-%02d", i)))
+		if err == nil {
+			t.Cleanup(func() { c.Release() })
+			err = c.Publish("127.0.0.1:1", 1)
+		}
+		if err != nil {
+			t.Error(err)
+		}
 		seen[i] = names(t, dir)
 	})
 	for i := range n {

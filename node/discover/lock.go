@@ -13,8 +13,10 @@ import (
 // because all of it needs the descriptor that is locked: whether its file is
 // still the one at the path, and writing the holder's process number into it.
 
-// errHeld means that somebody else holds a lock.
-var errHeld = errors.New("held by another process")
+var (
+	errHeld     = errors.New("held by another process")
+	errReplaced = errors.New("replaced by another file")
+)
 
 // The directory's lock is held for one pass over a few files, so whoever
 // cannot have it within dirWait has met a process that is stopped.
@@ -60,22 +62,31 @@ func tryLock(path string, flag int, kind fs.FileMode) (*os.File, error) {
 			err = fmt.Errorf("%s is a file of another kind (%v)", path, info.Mode())
 		}
 		if err == nil {
-			err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+			err = lockOpen(f, path)
 		}
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = errHeld
-		}
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-		// Between open and flock the file may have been removed, and another
-		// one made and locked by somebody else: then this lock guards nothing.
-		if stillAt(f, path) {
+		if err == nil {
 			return f, nil
 		}
-		unlock(f)
+		f.Close()
+		if !errors.Is(err, errReplaced) {
+			return nil, err
+		}
 	}
+}
+
+// lockOpen takes the lock of f, opened at path, without waiting. The error is
+// errHeld, or errReplaced: between open and flock the file may be removed,
+// and another one made and locked by somebody else, so that the lock of the
+// old one guards nothing.
+func lockOpen(f *os.File, path string) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return errHeld
+	}
+	if err == nil && !stillAt(f, path) {
+		return errReplaced
+	}
+	return err
 }
 
 // stillAt reports whether f is the file that now is at path.

@@ -32,7 +32,7 @@ const (
 type Store struct {
 	mu      sync.RWMutex
 	doc     *crdt.Document
-	observe func(Change)
+	observe func(*crdt.Document, Change)
 
 	outMu  sync.Mutex
 	outbox []crdt.Mutation
@@ -45,8 +45,9 @@ type Store struct {
 const outboxCap = 8192
 
 // NewStore owns doc from now on. observe is told of every change, in order,
-// while the store is locked: it must neither block nor call the store.
-func NewStore(doc *crdt.Document, observe func(Change)) *Store {
+// while the store is locked, with the document as it is then: it may read that
+// and must neither block nor call the store.
+func NewStore(doc *crdt.Document, observe func(*crdt.Document, Change)) *Store {
 	return &Store{doc: doc, observe: observe, ready: make(chan struct{}, 1)}
 }
 
@@ -63,7 +64,7 @@ func (s *Store) Update(by Origin, f func(*crdt.Document) ([]crdt.Mutation, error
 	s.mu.Lock()
 	ms, err := f(s.doc)
 	for i := range ms {
-		s.observe(Change{Mutation: &ms[i], Outcome: crdt.Joined, Origin: by})
+		s.observe(s.doc, Change{Mutation: &ms[i], Outcome: crdt.Joined, Origin: by})
 	}
 	s.push(ms)
 	s.mu.Unlock()
@@ -82,7 +83,7 @@ func (s *Store) Join(ms []crdt.Mutation, by Origin) error {
 	}
 	for i := range ms {
 		if out := s.doc.Join(ms[i]); out != crdt.Known {
-			s.observe(Change{Mutation: &ms[i], Outcome: out, Origin: by})
+			s.observe(s.doc, Change{Mutation: &ms[i], Outcome: out, Origin: by})
 		}
 	}
 	return nil
@@ -96,7 +97,7 @@ func (s *Store) JoinState(st *crdt.State) error {
 		return err
 	}
 	if m := s.doc.JoinState(st); m.Changed() {
-		s.observe(Change{Merge: m, Origin: Pull})
+		s.observe(s.doc, Change{Merge: m, Origin: Pull})
 	}
 	return nil
 }

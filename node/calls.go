@@ -1,0 +1,144 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"parking/gates"
+	"parking/lot"
+	"parking/lot/crdt"
+	"parking/lot/wire"
+	"parking/node/member"
+	"parking/node/peer"
+)
+
+// calls answers what other nodes ask of this one: the service Peer of
+// lot/wire. Nothing in a request is trusted.
+type calls Node
+
+// Hello says whether the caller may join: with the same ledger, under a name
+// that no living node has.
+func (c *calls) Hello(ctx context.Context, req *connect.Request[wire.HelloRequest]) (*connect.Response[wire.HelloReply], error) {
+	n := (*Node)(c)
+	reply := &wire.HelloReply{Node: n.self.Node, Incarnation: n.self.Incarnation}
+	if l := req.Msg.GetLedger(); l != Ledger {
+		reply.Refusal = "this cluster runs the ledger " + Ledger + ", not " + l
+	} else if m, taken := n.nameTaken(peer.Caller(ctx).Name, peer.Caller(ctx).Incarnation, req.Msg.GetAddr()); taken {
+		reply.Refusal = "the cluster has a node called " + m.Name + " already, at " + m.Addr + "; give another --sname"
+	}
+	return connect.NewResponse(reply), nil
+}
+
+// nameTaken returns who else has that name and is alive. A life that has just
+// ended, unnoticed yet, does not stand in the way of the next one.
+func (n *Node) nameTaken(name string, incarnation uint64, addr string) (Member, bool) {
+	m, ok := n.view.find(name)
+	switch {
+	case !ok || m.Incarnation == incarnation || m.Status != member.Alive:
+		return m, false
+	case m.Self:
+		return m, true
+	case m.Addr == addr:
+		return m, false // it has the other's port, so the other is gone
+	}
+	k, ok := n.links.to(name)
+	return m, !ok || !k.Refuses()
+}
+
+// Hold stays open until either side goes.
+func (c *calls) Hold(ctx context.Context, _ *connect.Request[wire.HoldRequest], stream *connect.ServerStream[wire.HoldReply]) error {
+	if err := stream.Send(&wire.HoldReply{}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// Digest tells this node's state in 16 bytes.
+func (c *calls) Digest(context.Context, *connect.Request[wire.DigestRequest]) (*connect.Response[wire.DigestReply], error) {
+	d := c.store.Digest()
+	return connect.NewResponse(&wire.DigestReply{Digest: d[:]}), nil
+}
+
+// Pull streams what the caller lacks.
+func (c *calls) Pull(ctx context.Context, req *connect.Request[wire.PullRequest], stream *connect.ServerStream[wire.PullChunk]) error {
+	if err := c.repl.Answer(peer.Caller(ctx).Name, req.Msg, stream.Send); err != nil {
+		return connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	return nil
+}
+
+// Pass sends a vehicle through a gate that runs here.
+func (c *calls) Pass(ctx context.Context, req *connect.Request[wire.PassRequest]) (*connect.Response[wire.PassReply], error) {
+	p, err := lot.ParsePlate(req.Msg.GetPlate())
+	if err != nil {
+		return connect.NewResponse(&wire.PassReply{Verdict: verdict(err)}), nil
+	}
+	delta, err := c.keeper.Pass(ctx, lot.GateID(req.Msg.GetGate()), gates.Passage{
+		Plate: p, Out: req.Msg.GetOut(), For: peer.Caller(ctx).Name,
+	})
+	return connect.NewResponse(&wire.PassReply{Verdict: verdict(err), Delta: delta}), nil
+}
+
+// Take runs a gate that the caller has stopped.
+func (c *calls) Take(ctx context.Context, req *connect.Request[wire.TakeRequest]) (*connect.Response[wire.TakeReply], error) {
+	n := (*Node)(c)
+	reply := &wire.TakeReply{}
+	seen, err := crdt.DecodeVersion(req.Msg.GetVersion())
+	if err == nil {
+		err = n.await(ctx)
+	}
+	g := lot.GateID(req.Msg.GetGate())
+	if err == nil {
+		err = lot.CheckGate(g, n.Gates())
+	}
+	if err == nil {
+		reply.Delta, err = n.stew.take(ctx, peer.Caller(ctx).Name, g, clip(req.Msg.GetReason()), seen)
+	}
+	reply.Verdict = verdict(err)
+	return connect.NewResponse(reply), nil
+}
+
+// Order crashes or moves a gate that runs here.
+func (c *calls) Order(ctx context.Context, req *connect.Request[wire.OrderRequest]) (*connect.Response[wire.OrderReply], error) {
+	n := (*Node)(c)
+	g := lot.GateID(req.Msg.GetGate())
+	before := n.store.Version()
+	var err error
+	switch o := req.Msg.GetOrder().(type) {
+	case *wire.OrderRequest_Crash:
+		err = n.keeper.Crash(ctx, g)
+	case *wire.OrderRequest_MoveTo:
+		err = n.stew.move(ctx, g, o.MoveTo, clip(req.Msg.GetReason()))
+	default:
+		err = lot.Refuse(lot.Usage, "%s does not know that order; give all nodes the same version of parking", n.self.Node)
+	}
+	reply := &wire.OrderReply{Verdict: verdict(err)}
+	n.store.View(func(d *crdt.Document) {
+		if delta, _ := d.Since(before); len(delta) < 64 {
+			reply.Delta = crdt.Encode(delta) // the caller sees what it ordered
+		}
+	})
+	return connect.NewResponse(reply), nil
+}
+
+// Kill ends this process at once, a moment after the answer has left.
+func (c *calls) Kill(context.Context, *connect.Request[wire.KillRequest]) (*connect.Response[wire.KillReply], error) {
+	n := (*Node)(c)
+	err := n.checkFaults()
+	if err == nil {
+		time.AfterFunc(10*time.Millisecond, n.cfg.Die)
+	}
+	return connect.NewResponse(&wire.KillReply{Verdict: verdict(err)}), nil
+}
+
+// clip bounds a text that another node sent.
+func clip(s string) string {
+	const most = 80
+	if len(s) > most {
+		return s[:most]
+	}
+	return s
+}

@@ -1,0 +1,84 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"parking/lot"
+	"parking/node/cookie"
+	"parking/node/member"
+)
+
+// Ledger is the name of the promise that this node's lot is kept under.
+const Ledger = "crdt"
+
+// Config says what node to run. The zero value of a field means its default
+// only where that is said.
+type Config struct {
+	Name    string       // unique in the cluster
+	Cluster string       // authenticated; nodes of other clusters are refused
+	Keys    *cookie.Keys // shared by the cluster
+
+	Network   member.Transport // owned by the node from New on
+	Directory Directory        // the nodes of this host; nil: none but Join
+	Join      []string         // HOST:PORT of nodes to join
+	MustJoin  bool             // a node in Join that cannot be reached is fatal
+
+	Gates  Setting // what this lot has if this is the cluster's first node
+	Spaces Setting
+
+	Gossip   time.Duration // between two rounds of gossip
+	Pull     time.Duration // between two pulls, on average
+	NoFaults bool          // refuse kill-node
+	Die      func()        // ends the process at once, without leaving; must not return
+	Rand     *rand.Rand    // owned by the node; incarnations, jitter
+	Log      *slog.Logger
+}
+
+// A Setting is a configured value, and whether somebody chose it.
+type Setting struct {
+	Value int
+	Given bool
+}
+
+// DefaultConfig returns a configuration that lacks name, keys and network.
+func DefaultConfig() Config {
+	return Config{
+		Cluster: "parking",
+		Gates:   Setting{Value: 4},
+		Spaces:  Setting{Value: 100},
+		Gossip:  5 * time.Millisecond,
+		Pull:    time.Second,
+		Die:     func() { panic("node: nobody said how to die") },
+		Log:     slog.New(slog.DiscardHandler),
+	}
+}
+
+func (c *Config) validate() error {
+	switch {
+	case !lot.ValidName(c.Name):
+		return fmt.Errorf("node: the name %.40q is not 1 to %d of a-z, 0-9 and -", c.Name, lot.MaxName)
+	case !lot.ValidName(c.Cluster):
+		return fmt.Errorf("node: the cluster %.40q is not 1 to %d of a-z, 0-9 and -", c.Cluster, lot.MaxName)
+	case c.Keys == nil || c.Network == nil || c.Rand == nil || c.Log == nil || c.Die == nil:
+		return errors.New("node: keys, network, randomness, log and a way to die are needed")
+	case c.Gossip <= 0 || c.Pull <= 0:
+		return errors.New("node: the intervals must be positive")
+	}
+	return errors.Join(lot.CheckGates(c.Gates.Value), lot.CheckSpaces(c.Spaces.Value))
+}
+
+// A Directory knows the nodes of this host that belong to the same cluster.
+type Directory interface {
+	// Publish puts this node in view, reachable at addr.
+	Publish(addr string, incarnation uint64) error
+	// Neighbours returns the other nodes in view. Of two nodes that each
+	// publish before they look, at least one sees the other.
+	Neighbours() ([]Neighbour, error)
+}
+
+// A Neighbour is another node of this host.
+type Neighbour struct{ Name, Addr string }

@@ -1,0 +1,225 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"parking/lot/crdt"
+	"parking/lot/wire"
+	"parking/node/cookie"
+	"parking/node/member"
+	"parking/node/peer"
+)
+
+const (
+	// helloTimeout bounds the first exchange with a node.
+	helloTimeout = 3 * time.Second
+	// joinTries is how often a neighbour is tried that does not answer: it may
+	// be starting, or stopping.
+	joinTries = 3
+	// rejoinInterval is how long a node waits before it tries again to reach
+	// those it was told to join and does not see.
+	rejoinInterval = 2 * time.Second
+)
+
+// errRefused is the error of a node that was reached and will not have this
+// one: there is no use in trying again.
+var errRefused = errors.New("node: refused")
+
+// join publishes this node, then joins those it finds and pulls their state.
+func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
+	var found []Neighbour
+	if n.cfg.Directory != nil {
+		if err := n.cfg.Directory.Publish(n.Addr(), n.self.Incarnation); err != nil {
+			return err
+		}
+		var err error
+		if found, err = n.cfg.Directory.Neighbours(); err != nil {
+			return err
+		}
+	}
+	for _, addr := range n.cfg.Join {
+		switch err := n.joinOne(ctx, cert, addr); {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, errRefused) || n.cfg.MustJoin:
+			return err
+		default:
+			n.notice("%v; trying again", err)
+		}
+	}
+	for _, nb := range found {
+		for try := 1; ctx.Err() == nil; try++ {
+			if m, ok := n.view.find(nb.Name); ok && m.Status == member.Alive && m.Addr == nb.Addr {
+				break // came with another one
+			}
+			err := n.joinOne(ctx, cert, nb.Addr)
+			if err == nil {
+				break
+			}
+			n.log.Info("neighbour not joined", "node", nb.Name, "addr", nb.Addr, "err", err)
+			if try == joinTries || errors.Is(err, errRefused) {
+				break
+			}
+			sleep(ctx, 100*time.Millisecond)
+		}
+	}
+	n.catchUp(ctx)
+	return ctx.Err()
+}
+
+// joinOne asks the node at addr whether this one may join, and does.
+func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
+	defer cancel()
+	link := peer.NewLink(n.mux, cert, "", addr)
+	defer link.Close()
+	reply, err := link.Hello(ctx, connect.NewRequest(&wire.HelloRequest{
+		Schema: wire.Schema, Ledger: Ledger, Addr: n.Addr(),
+	}))
+	switch {
+	case errors.Is(err, cookie.ErrCluster):
+		return fmt.Errorf("%w: the node at %s is in another cluster; give --cluster as it has it", errRefused, addr)
+	case errors.Is(err, cookie.ErrCookie), errors.Is(err, cookie.ErrRejected):
+		return fmt.Errorf("%w: the node at %s has another cookie; give --cookie as it has it", errRefused, addr)
+	case err != nil:
+		return fmt.Errorf("node: cannot reach a node at %s: %w", addr, plain(err))
+	case reply.Msg.GetRefusal() != "":
+		return fmt.Errorf("%w: %s", errRefused, reply.Msg.GetRefusal())
+	}
+	if reply.Msg.GetNode() == n.self.Node && reply.Msg.GetIncarnation() == n.self.Incarnation {
+		return nil // this node itself
+	}
+	if err := n.agent.Join(addr); err != nil {
+		return err
+	}
+	n.joined[addr] = true
+	n.view.wake()
+	return n.pullFrom(ctx, reply.Msg.GetNode())
+}
+
+// pullFrom brings that node's state here, once it is in view.
+func (n *Node) pullFrom(ctx context.Context, name string) error {
+	for {
+		if _, ok := n.links.to(name); ok {
+			break
+		}
+		if !sleep(ctx, 5*time.Millisecond) {
+			return fmt.Errorf("node: %s was joined and did not come into view", name)
+		}
+	}
+	return n.repl.PullFrom(ctx, name)
+}
+
+// catchUp pulls from everyone in view, so that no claim is made in ignorance
+// of others'. Those that do not answer are left to the replicator.
+func (n *Node) catchUp(ctx context.Context) {
+	for _, name := range n.view.others() {
+		ctx, cancel := context.WithTimeout(ctx, helloTimeout)
+		if err := n.pullFrom(ctx, name); err != nil {
+			n.log.Info("first pull failed", "node", name, "err", err)
+		}
+		cancel()
+	}
+}
+
+// found writes the configured settings if nobody has: this node founds the
+// cluster. Where another did and this node's were chosen, it says so.
+func (n *Node) found() {
+	for _, s := range []struct {
+		name, key string
+		Setting
+	}{{"gates", keyGates, n.cfg.Gates}, {"spaces", keySpaces, n.cfg.Spaces}} {
+		has := s.Value
+		_, _ = n.store.Update(0, func(d *crdt.Document) ([]crdt.Mutation, error) {
+			v, ok := setting(d, s.key)
+			if ok {
+				has = v
+				return nil, nil
+			}
+			return []crdt.Mutation{set(d, s.key, s.Value, true)}, nil
+		})
+		if s.Given && has != s.Value {
+			n.notice("%s %d was given, the cluster has %d: following it; set %s %d changes it for all", s.name, s.Value, has, s.name, s.Value)
+		}
+	}
+}
+
+// keepJoining goes on trying those that it knows of and does not see, until
+// ctx ends: whom it was told to join, and its neighbours.
+func (n *Node) keepJoining(ctx context.Context, cert *cookie.Certificate) {
+	told := make(map[string]bool)
+	for sleep(ctx, rejoinInterval) {
+		for _, addr := range n.unseen() {
+			err := n.joinOne(ctx, cert, addr)
+			if errors.Is(err, errRefused) && !told[addr] {
+				told[addr] = true
+				n.notice("%v", err)
+			}
+		}
+	}
+}
+
+// unseen returns the addresses of nodes that should be in view and are not.
+// One that is in view as failed is Serf's to reconnect to.
+func (n *Node) unseen() (addrs []string) {
+	inView := func(addr string) bool {
+		return slices.ContainsFunc(n.view.all(), func(m Member) bool { return m.Addr == addr })
+	}
+	for _, addr := range n.cfg.Join {
+		if !inView(addr) && (!n.joined[addr] || len(n.view.others()) == 0) {
+			addrs = append(addrs, addr)
+		}
+	}
+	if n.cfg.Directory == nil {
+		return addrs
+	}
+	neighbours, err := n.cfg.Directory.Neighbours()
+	if err != nil {
+		n.log.Debug("neighbours not listed", "err", err)
+	}
+	for _, nb := range neighbours {
+		if !inView(nb.Addr) {
+			addrs = append(addrs, nb.Addr)
+		}
+	}
+	return addrs
+}
+
+func (n *Node) notice(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	n.log.Warn(text)
+	n.bus.emit(Event{Kind: Notice, Reason: text})
+}
+
+// plain returns what is at the bottom of a call's error.
+func plain(err error) error {
+	for _, known := range []error{context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, known) {
+			return errors.New("no answer")
+		}
+	}
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+// sleep waits for d and reports whether ctx still lives.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,48 @@
+package node
+
+import (
+	"context"
+
+	"connectrpc.com/connect"
+
+	"parking/lot"
+	"parking/lot/wire"
+	"parking/node/member"
+)
+
+// Kill ends a node at once, without leaving: this one, which does not return
+// then, or another.
+func (n *Node) Kill(ctx context.Context, name string) error {
+	if err := n.checkFaults(); err != nil {
+		return err
+	}
+	if name == "" || name == n.self.Node {
+		n.cfg.Die()
+		return nil
+	}
+	if err := n.await(ctx); err != nil {
+		return err
+	}
+	m, ok := n.view.find(name)
+	if !ok {
+		return lot.Refuse(lot.Unreachable, "no node is called %s; members lists them", name)
+	}
+	k, linked := n.links.to(name)
+	if m.Status != member.Alive || !linked {
+		return lot.Refuse(lot.Unreachable, "%s is %s; members lists who is alive", name, m.Status)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	reply, err := k.Kill(ctx, connect.NewRequest(&wire.KillRequest{}))
+	if err != nil {
+		return n.lostCall(err, "%s was told to die", name)
+	}
+	return n.answered(reply.Msg.GetVerdict(), nil)
+}
+
+func (n *Node) checkFaults() error {
+	if n.cfg.NoFaults {
+		return lot.Refuse(lot.Refused, "%s was started with --no-faults", n.self.Node)
+	}
+	return nil
+}

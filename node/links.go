@@ -1,0 +1,139 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"parking/gates"
+	"parking/lot/wire"
+	"parking/lot/wire/wireconnect"
+	"parking/node/cookie"
+	"parking/node/member"
+	"parking/node/peer"
+)
+
+// maxHeld is the largest cluster in which every node holds a stream to every
+// other.
+const maxHeld = 32
+
+// links are this node's streams to the others: one link for each life of each
+// node in view, held open while it lives.
+type links struct {
+	dialer peer.Dialer
+	cert   *cookie.Certificate
+	view   *view
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	byName map[string]*link
+	wg     sync.WaitGroup
+}
+
+type link struct {
+	*peer.Link
+	host   gates.Host
+	cancel context.CancelFunc
+}
+
+func newLinks(d peer.Dialer, cert *cookie.Certificate, v *view, log *slog.Logger) *links {
+	return &links{dialer: d, cert: cert, view: v, log: log, byName: make(map[string]*link)}
+}
+
+// sync opens links to who is alive and closes those to who is not.
+func (l *links) sync(ctx context.Context) {
+	members := l.view.all()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	want := make(map[string]Member, len(members))
+	for _, m := range members {
+		if !m.Self && m.Status == member.Alive {
+			want[m.Name] = m
+		}
+	}
+	for name, k := range l.byName {
+		if m, ok := want[name]; !ok || m.host() != k.host || m.Addr != k.Addr() {
+			k.cancel()
+			k.Close()
+			delete(l.byName, name)
+		}
+	}
+	for name, m := range want {
+		if l.byName[name] != nil || ctx.Err() != nil {
+			continue
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		k := &link{peer.NewLink(l.dialer, l.cert, name, m.Addr), m.host(), cancel}
+		l.byName[name] = k
+		if len(members) <= maxHeld {
+			l.wg.Go(func() { l.hold(ctx, k) })
+		}
+	}
+}
+
+// hold keeps a stream open while that life of the node lasts. When it breaks
+// and nobody listens there any more, or somebody else does, that life is over,
+// whatever SWIM still thinks.
+func (l *links) hold(ctx context.Context, k *link) {
+	for ctx.Err() == nil {
+		stream, err := k.Hold(ctx, connect.NewRequest(&wire.HoldRequest{}))
+		if err == nil {
+			for stream.Receive() {
+				l.view.contacted(k.host)
+			}
+			err = stream.Err()
+			stream.Close()
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		l.log.Debug("held stream ended", "peer", k.host.Node, "err", err)
+		if id := k.Peer(); id.Name == k.host.Node && id.Incarnation != k.host.Incarnation {
+			l.view.died(k.host, "restarted")
+			return
+		}
+		if k.Refuses() && ctx.Err() == nil {
+			l.view.died(k.host, "connection refused")
+		}
+		t := time.NewTimer(200 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// close ends all links and waits for their goroutines.
+func (l *links) close() {
+	l.mu.Lock()
+	for name, k := range l.byName {
+		k.cancel()
+		k.Close()
+		delete(l.byName, name)
+	}
+	l.mu.Unlock()
+	l.wg.Wait()
+}
+
+// Names returns the living nodes that there is a link to.
+func (l *links) Names() []string { return l.view.others() }
+
+// Client returns the calls to the node of that name.
+func (l *links) Client(name string) (wireconnect.PeerClient, bool) {
+	k, ok := l.to(name)
+	if !ok {
+		return nil, false
+	}
+	return k.Link, true
+}
+
+func (l *links) to(name string) (*link, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k, ok := l.byName[name]
+	return k, ok
+}

@@ -1,0 +1,193 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"sync"
+	"time"
+
+	"parking/gates"
+	"parking/lot/crdt"
+	"parking/lot/wire"
+	"parking/node/cookie"
+	"parking/node/member"
+	"parking/node/peer"
+	"parking/node/replicate"
+)
+
+// A Node is one member of a cluster. Its methods are safe for concurrent use;
+// those that act or ask block until Ready first.
+type Node struct {
+	cfg     Config
+	self    gates.Host
+	replica crdt.Replica
+	log     *slog.Logger
+	bus     *bus
+	store   *replicate.Store
+	keeper  *gates.Keeper[*wire.Delta]
+	stew    *steward
+	ready   chan struct{}
+	started time.Time
+
+	// Set by Run before anything that reads them starts.
+	mux   *member.Mux
+	agent *member.Agent
+	view  *view
+	links *links
+	repl  *replicate.Replicator
+
+	over   int             // vehicles above the spaces at the last look; under the store's lock
+	joined map[string]bool // addresses that were joined; Run's, then keepJoining's
+}
+
+// ErrEnded is the error of what was asked of a node that has ended.
+var ErrEnded = errors.New("node: the node has ended")
+
+// New returns a node that does nothing yet.
+func New(cfg Config) (*Node, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg:   cfg,
+		self:  gates.Host{Node: cfg.Name, Incarnation: cfg.Rand.Uint64()},
+		log:   cfg.Log,
+		bus:   newBus(),
+		ready: make(chan struct{}),
+
+		joined: make(map[string]bool),
+	}
+	n.replica = crdt.NewReplica(n.self.Node, n.self.Incarnation)
+	n.keeper = gates.NewKeeper(n.book, n.crashed)
+	n.stew = newSteward(n)
+	n.store = replicate.NewStore(crdt.New(n.replica, crdt.DefaultLog), n.observe)
+	return n, nil
+}
+
+// Run makes the node a member of its cluster and keeps it one until ctx ends;
+// then it hands its gates over and leaves, for a few seconds at most. It
+// returns when all it started has stopped. An error before Ready says why the
+// node could not start: one line that says what to do.
+func (n *Node) Run(ctx context.Context) (err error) {
+	defer n.bus.close()
+	n.started = time.Now()
+	cert, err := n.cfg.Keys.Certify(n.identity(), rand.Reader)
+	if err != nil {
+		_ = n.cfg.Network.Shutdown()
+		return err
+	}
+	if n.mux, err = member.NewMux(n.cfg.Network); err != nil {
+		_ = n.cfg.Network.Shutdown()
+		return err
+	}
+	key := n.cfg.Keys.Gossip()
+	n.agent, err = member.New(member.Config{
+		Name: n.self.Node, Incarnation: n.self.Incarnation, Cluster: n.cfg.Cluster,
+		Key: key[:], Gossip: n.cfg.Gossip, Transport: n.mux, Log: n.log,
+	})
+	if err != nil {
+		_ = n.mux.Shutdown()
+		return err
+	}
+	n.view = newView(n.self, n.agent, n.bus)
+	n.links = newLinks(n.mux, cert, n.view, n.log)
+	n.repl = replicate.New(replicate.Config{
+		Self: n.self.Node, MaxEvent: member.MaxEvent, Interval: n.cfg.Pull,
+		Rand: mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0)), Log: n.log,
+	}, n.store, n.agent, n.links)
+
+	// Everything stops with work, after the leave.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := peer.Serve(work, n.mux, cert, (*calls)(n), n.log); err != nil {
+			n.log.Error("peer streams ended", "err", err)
+		}
+	})
+	wg.Go(func() { n.view.run(work, func() { n.changed(work) }) })
+	wg.Go(func() { n.repl.Run(work) })
+	defer func() {
+		stop()
+		n.links.close()
+		n.keeper.StopAll()
+		err = errors.Join(err, n.agent.Close())
+		wg.Wait()
+	}()
+
+	if err := n.join(ctx, cert); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	n.found()
+	wg.Go(func() { n.stew.run(work) })
+	wg.Go(func() { n.stew.tell(work) })
+	n.stew.settle()
+	n.view.speak()
+	close(n.ready)
+	wg.Go(func() { n.keepJoining(work, cert) })
+
+	select {
+	case <-ctx.Done():
+		n.leave()
+		return nil
+	case <-n.agent.Done():
+		return errors.New("node: the membership agent ended")
+	}
+}
+
+// identity is what this node's certificate says.
+func (n *Node) identity() cookie.Identity {
+	return cookie.Identity{Cluster: n.cfg.Cluster, Name: n.self.Node, Incarnation: n.self.Incarnation}
+}
+
+// changed acts on a new view of the members.
+func (n *Node) changed(ctx context.Context) {
+	n.links.sync(ctx)
+	n.stew.wake()
+	for _, name := range n.view.others() {
+		n.repl.Kick(name) // who joined, or came back, may have news
+	}
+}
+
+// leave hands the gates over and tells the others.
+func (n *Node) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	n.stew.retire(ctx)
+	if err := n.agent.Leave(); err != nil {
+		n.log.Info("left without telling everyone", "err", err)
+	}
+}
+
+// Ready is closed once the node has joined whom it found and holds their
+// state, or has found nobody.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
+
+// await blocks until the node is ready.
+func (n *Node) await(ctx context.Context) error {
+	select {
+	case <-n.ready:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("node: not ready: %w", ctx.Err())
+	}
+}
+
+// Subscribe returns the events from now on. It may be called before Run.
+func (n *Node) Subscribe() *Subscription { return n.bus.subscribe() }
+
+// Name returns the node's name.
+func (n *Node) Name() string { return n.self.Node }
+
+// Cluster returns the cluster's name.
+func (n *Node) Cluster() string { return n.cfg.Cluster }
+
+// Addr returns HOST:PORT as others join it. It is known once Ready.
+func (n *Node) Addr() string { return n.mux.Addr().String() }

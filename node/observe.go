@@ -1,0 +1,63 @@
+package node
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"parking/lot/crdt"
+	"parking/lot/wire"
+	"parking/node/replicate"
+)
+
+// observe turns what came into the replica into events. It runs while the
+// store is locked.
+func (n *Node) observe(d *crdt.Document, c replicate.Change) {
+	m := c.Mutation
+	over := spaces(d).Over()
+	grew := over > n.over
+	n.over = over
+	if m == nil || m.Kind == crdt.Register {
+		n.stew.wake()
+	}
+	if !n.isReady() {
+		return
+	}
+	if grew && c.Origin != replicate.Own { // whose user is warned in the answer
+		defer n.bus.emit(Event{Kind: LotOver, Count: over})
+	}
+	if m == nil {
+		if c.Merge.Added > 0 || c.Merge.Removed > 0 {
+			n.bus.emit(Event{Kind: StateJoined, Count: c.Merge.Added, Gone: c.Merge.Removed})
+		}
+		return
+	}
+	if c.Origin == replicate.Own || c.Origin == replicate.Answer || c.Outcome != crdt.Joined {
+		return
+	}
+	e := Event{Node: m.Dot.Replica.Node(), Here: m.Dot.Replica == n.replica, Plate: m.Plate, Gate: m.Gate}
+	switch {
+	case m.Kind == crdt.Entry:
+		e.Kind = VehicleCame
+	case m.Kind == crdt.Exit:
+		e.Kind = VehicleLeft
+	case m.Key == keyGates || m.Key == keySpaces:
+		var w wire.Setting
+		if proto.Unmarshal(m.Value, &w) != nil || w.GetFounding() {
+			return
+		}
+		e.Kind, e.Reason, e.Count = SettingSet, strings.TrimPrefix(m.Key, "set/"), int(w.GetValue())
+	default:
+		return
+	}
+	n.bus.emit(e)
+}
+
+func (n *Node) isReady() bool {
+	select {
+	case <-n.ready:
+		return true
+	default:
+		return false
+	}
+}

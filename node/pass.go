@@ -1,0 +1,231 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"parking/gates"
+	"parking/lot"
+	"parking/lot/crdt"
+	"parking/lot/wire"
+	"parking/node/peer"
+	"parking/node/replicate"
+)
+
+const (
+	// callTimeout bounds one call to another node.
+	callTimeout = 2 * time.Second
+	// findTimeout is how long a gate without a node is waited for.
+	findTimeout = 2 * time.Second
+)
+
+// Enter sends a vehicle in through gate g, wherever the gate runs, and Exit
+// sends one out. They return once the gate's answer is in this replica. A
+// refusal changed nothing; one with code Unknown may have.
+func (n *Node) Enter(ctx context.Context, g lot.GateID, p lot.Plate) error {
+	return n.pass(ctx, g, gates.Passage{Plate: p, For: n.self.Node})
+}
+
+// Exit is the other way round; see Enter.
+func (n *Node) Exit(ctx context.Context, g lot.GateID, p lot.Plate) error {
+	return n.pass(ctx, g, gates.Passage{Plate: p, Out: true, For: n.self.Node})
+}
+
+func (n *Node) pass(ctx context.Context, g lot.GateID, p gates.Passage) error {
+	return n.atGate(ctx, g,
+		func(ctx context.Context) error {
+			_, err := n.keeper.Pass(ctx, g, p)
+			return err
+		},
+		func(ctx context.Context, k *link) error {
+			reply, err := k.Pass(ctx, connect.NewRequest(&wire.PassRequest{
+				Gate: uint32(g), Plate: string(p.Plate), Out: p.Out,
+			}))
+			if err != nil {
+				return n.lostCall(err, "gate %d on %s was asked", g, k.host.Node)
+			}
+			return n.answered(reply.Msg.GetVerdict(), reply.Msg.GetDelta())
+		})
+}
+
+// Crash makes gate g panic, wherever it runs.
+func (n *Node) Crash(ctx context.Context, g lot.GateID) error {
+	return n.order(ctx, g, &wire.OrderRequest{Gate: uint32(g), Order: &wire.OrderRequest_Crash{Crash: true}},
+		func(ctx context.Context) error { return n.keeper.Crash(ctx, g) })
+}
+
+// Move hands gate g over to the node of that name.
+func (n *Node) Move(ctx context.Context, g lot.GateID, to string) error {
+	if err := n.await(ctx); err != nil {
+		return err
+	}
+	if _, ok := n.view.find(to); !ok {
+		return lot.Refuse(lot.Unreachable, "no node is called %s; members lists them", to)
+	}
+	if owner, ok := n.owner(g); ok && owner.Node == to {
+		return lot.Refuse(lot.Refused, "gate %d runs on %s already", g, to)
+	}
+	reason := "moved by " + n.self.Node
+	return n.order(ctx, g, &wire.OrderRequest{Gate: uint32(g), Order: &wire.OrderRequest_MoveTo{MoveTo: to}, Reason: reason},
+		func(ctx context.Context) error { return n.stew.move(ctx, g, to, reason) })
+}
+
+// Rebalance moves as few gates as it takes for no node to have two more than
+// another, and returns how many it moved.
+func (n *Node) Rebalance(ctx context.Context) (moved int, err error) {
+	if err := n.await(ctx); err != nil {
+		return 0, err
+	}
+	var moves []gates.Move
+	alive := n.view.alive()
+	n.store.View(func(d *crdt.Document) {
+		total, _ := setting(d, keyGates)
+		moves = gates.Spread(total, alive, holders(d, total, alive))
+	})
+	for _, m := range moves {
+		if err := n.Move(ctx, m.Gate, m.To.Node); err != nil {
+			return moved, err
+		}
+		moved++
+	}
+	return moved, nil
+}
+
+func (n *Node) order(ctx context.Context, g lot.GateID, req *wire.OrderRequest, here func(context.Context) error) error {
+	return n.atGate(ctx, g, here, func(ctx context.Context, k *link) error {
+		reply, err := k.Order(ctx, connect.NewRequest(req))
+		if err != nil {
+			return n.lostCall(err, "gate %d on %s was asked", g, k.host.Node)
+		}
+		return n.answered(reply.Msg.GetVerdict(), reply.Msg.GetDelta())
+	})
+}
+
+// atGate does something where gate g runs: here, or there by a call. While the
+// gate has no node, is on its way to another or its node cannot be reached, it
+// tries again for a moment; nothing was done by then.
+func (n *Node) atGate(ctx context.Context, g lot.GateID, here func(context.Context) error, there func(context.Context, *link) error) error {
+	if err := n.await(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, findTimeout+callTimeout)
+	defer cancel()
+	last := time.Now().Add(findTimeout)
+	for {
+		if err := lot.CheckGate(g, n.Gates()); err != nil {
+			return err
+		}
+		owner, found := n.owner(g)
+		err := fmt.Errorf("%w: no node runs it", gates.ErrElsewhere)
+		if found && owner == n.self {
+			err = here(ctx)
+		} else if found {
+			if k, ok := n.links.to(owner.Node); ok {
+				call, cancel := context.WithTimeout(ctx, callTimeout)
+				err = there(call, k)
+				cancel()
+			}
+		}
+		switch {
+		case errors.Is(err, gates.ErrCrashed):
+			return lot.Refuse(lot.Unknown, "gate %d crashed while it was asked; read tells whether it was done", g)
+		case !errors.Is(err, gates.ErrElsewhere) && !errors.Is(err, peer.ErrDial):
+			return err
+		}
+		if time.Now().After(last) || !sleep(ctx, 20*time.Millisecond) {
+			if !found {
+				return lot.Refuse(lot.Unreachable, "gate %d runs nowhere just now; try again in a moment", g)
+			}
+			return lot.Refuse(lot.Unreachable, "gate %d is unreachable: %s does not answer; try again in a moment", g, owner.Node)
+		}
+	}
+}
+
+// owner returns the living host that holds the gate.
+func (n *Node) owner(g lot.GateID) (h gates.Host, ok bool) {
+	alive := n.view.alive()
+	n.store.View(func(d *crdt.Document) {
+		var c gates.Claim
+		c, ok = gates.Winner(claims(d, g), alive)
+		h = c.Host
+	})
+	return h, ok
+}
+
+// lostCall says what the error of a call means: not sent, so that it may be
+// tried again, or lost on its way.
+func (n *Node) lostCall(err error, format string, args ...any) error {
+	if errors.Is(err, peer.ErrDial) {
+		return err
+	}
+	return lot.Refuse(lot.Unknown, "%s and has not answered (%v); read tells whether it was done", fmt.Sprintf(format, args...), plain(err))
+}
+
+// answered takes another node's verdict, and what it wrote, into this replica.
+func (n *Node) answered(v *wire.Verdict, d *wire.Delta) error {
+	ms, err := crdt.Decode(d)
+	if err == nil {
+		err = n.store.Join(ms, replicate.Answer)
+	}
+	switch {
+	case err != nil:
+		return err
+	case v.GetElsewhere():
+		return gates.ErrElsewhere
+	case v.GetCode() != "":
+		return lot.Refuse(lot.Code(v.GetCode()), "%s", v.GetText())
+	}
+	return nil
+}
+
+// verdict is the inverse of answered.
+func verdict(err error) *wire.Verdict {
+	switch {
+	case err == nil:
+		return &wire.Verdict{}
+	case errors.Is(err, gates.ErrElsewhere):
+		return &wire.Verdict{Elsewhere: true}
+	case errors.Is(err, gates.ErrCrashed):
+		return &wire.Verdict{Code: string(lot.Unknown), Text: "the gate crashed while it was asked; read tells whether it was done"}
+	}
+	return &wire.Verdict{Code: string(lot.CodeOf(err)), Text: err.Error()}
+}
+
+// book records what passes the gates that run here.
+func (n *Node) book(g lot.GateID, p gates.Passage) (*wire.Delta, error) {
+	by := replicate.Own
+	if p.For != n.self.Node {
+		by = replicate.Served
+	}
+	ms, err := n.store.Update(by, func(d *crdt.Document) ([]crdt.Mutation, error) {
+		v, in := d.Vehicle(p.Plate)
+		now := time.Now()
+		if p.Out {
+			if !in {
+				return nil, lot.NotInLot(p.Plate)
+			}
+			return []crdt.Mutation{d.Exit(now, p.Plate, g), count(d, g, true)}, nil
+		}
+		if in {
+			return nil, lot.AlreadyIn(v)
+		}
+		if err := spaces(d).CheckAdmit(); err != nil {
+			return nil, err
+		}
+		return []crdt.Mutation{d.Enter(now, p.Plate, g), count(d, g, false)}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return crdt.Encode(ms), nil
+}
+
+// crashed tells of a gate that panicked here.
+func (n *Node) crashed(g lot.GateID, why string) {
+	n.log.Info("gate crashed", "gate", g, "why", why)
+	n.bus.emit(Event{Kind: GateCrashed, Gate: g, Node: n.self.Node, Here: true, Reason: why})
+}

@@ -1,0 +1,136 @@
+package node
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"parking/gates"
+	"parking/lot"
+	"parking/lot/crdt"
+	"parking/lot/wire"
+)
+
+// What the document's registers hold: a claim per gate, two settings, and what
+// passed each gate on each replica.
+const (
+	claimPrefix = "claim/"
+	tallyPrefix = "tally/"
+	keyGates    = "set/gates"
+	keySpaces   = "set/spaces"
+)
+
+func claimKey(g lot.GateID) string { return claimPrefix + strconv.Itoa(int(g)) }
+
+func tallyKey(g lot.GateID, r crdt.Replica) string {
+	return fmt.Sprintf("%s%d/%016x", tallyPrefix, g, r.Incarnation())
+}
+
+func marshal(m proto.Message) []byte {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		panic(err) // our own messages, of our own strings, always encode
+	}
+	return b
+}
+
+func hostOf(r crdt.Replica) gates.Host {
+	return gates.Host{Node: r.Node(), Incarnation: r.Incarnation()}
+}
+
+// claims returns a gate's concurrent claims: one, but after a partition.
+func claims(d *crdt.Document, g lot.GateID) []gates.Claim {
+	var out []gates.Claim
+	for _, s := range d.Siblings(claimKey(g)) {
+		var w wire.Claim
+		if proto.Unmarshal(s.Value, &w) != nil || !lot.ValidName(w.GetNode()) {
+			continue
+		}
+		out = append(out, gates.Claim{
+			Host:   gates.Host{Node: w.GetNode(), Incarnation: w.GetIncarnation()},
+			Epoch:  w.GetEpoch(),
+			Reason: w.GetReason(),
+		})
+	}
+	return out
+}
+
+// claim makes h the gate's claimant, one epoch above all that were seen.
+func claim(d *crdt.Document, g lot.GateID, h gates.Host, reason string) crdt.Mutation {
+	var epoch uint64
+	for _, c := range claims(d, g) {
+		epoch = max(epoch, c.Epoch)
+	}
+	return d.Set(time.Now(), claimKey(g), marshal(&wire.Claim{
+		Node: h.Node, Incarnation: h.Incarnation, Epoch: epoch + 1, Reason: reason,
+	}))
+}
+
+// setting returns a setting's value and false while nobody has written it. A
+// value that was set rules over one that a founding node brought along; of
+// several founders the earliest rules, so that a node that starts cut off
+// changes nothing for the cluster it comes back to.
+func setting(d *crdt.Document, key string) (value int, ok bool) {
+	for _, s := range d.Siblings(key) {
+		var w wire.Setting
+		if proto.Unmarshal(s.Value, &w) != nil || w.GetValue() < 1 || w.GetValue() > lot.MaxSpaces {
+			continue
+		}
+		value, ok = int(w.GetValue()), true
+		if !w.GetFounding() {
+			return value, true // siblings come latest first
+		}
+	}
+	return value, ok
+}
+
+func set(d *crdt.Document, key string, value int, founding bool) crdt.Mutation {
+	return d.Set(time.Now(), key, marshal(&wire.Setting{Value: int64(value), Founding: founding}))
+}
+
+// tally is what passed a gate.
+type tally struct{ in, out uint64 }
+
+// tallies sums what passed each gate, on all replicas, ever.
+func tallies(d *crdt.Document) map[lot.GateID]tally {
+	sums := make(map[lot.GateID]tally)
+	for _, key := range d.Keys() {
+		rest, ok := strings.CutPrefix(key, tallyPrefix)
+		if !ok {
+			continue
+		}
+		num, _, _ := strings.Cut(rest, "/")
+		g, err := strconv.Atoi(num)
+		if err != nil {
+			continue
+		}
+		t := sums[lot.GateID(g)]
+		for _, s := range d.Siblings(key) {
+			var w wire.Tally
+			if proto.Unmarshal(s.Value, &w) == nil {
+				t.in += w.GetIn()
+				t.out += w.GetOut()
+			}
+		}
+		sums[lot.GateID(g)] = t
+	}
+	return sums
+}
+
+// count adds a passage of a gate on this replica.
+func count(d *crdt.Document, g lot.GateID, out bool) crdt.Mutation {
+	key := tallyKey(g, d.Self())
+	var w wire.Tally
+	for _, s := range d.Siblings(key) {
+		_ = proto.Unmarshal(s.Value, &w)
+	}
+	if out {
+		w.Out++
+	} else {
+		w.In++
+	}
+	return d.Set(time.Now(), key, marshal(&w))
+}
