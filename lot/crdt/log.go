@@ -63,16 +63,24 @@ func (l *log) add(m Mutation, max uint64) {
 	}
 }
 
-// trim brings the log down to three quarters of its bound, taking from each
-// run its oldest and from each cloud its farthest part, in proportion, so that
-// its cost is amortized.
+// trim takes the oldest quarter from each run and the farthest from each cloud,
+// rounded down: what a quiet replica just said stays. Where rounding leaves too
+// much, for there are very many runs, it takes all. So its cost is amortized.
 func (l *log) trim() {
-	keep, total := l.cap*3/4, l.size
+	l.take(func(n int) int { return n / 4 })
+	if l.size > l.cap*7/8 {
+		l.take(func(n int) int { return n })
+	}
+}
+
+// take takes, of the n mutations of each run and each cloud, part(n).
+func (l *log) take(part func(n int) int) {
 	l.size = 0
 	for _, r := range l.runs {
-		r.dropFirst(len(r.muts) - len(r.muts)*keep/total)
-		if target := len(r.cloud) * keep / total; target < len(r.cloud) {
-			for _, seq := range slices.Sorted(maps.Keys(r.cloud))[target:] {
+		r.dropFirst(part(len(r.muts)))
+		if n := part(len(r.cloud)); n > 0 {
+			seqs := slices.Sorted(maps.Keys(r.cloud))
+			for _, seq := range seqs[len(seqs)-n:] {
 				delete(r.cloud, seq)
 			}
 		}

@@ -1,6 +1,8 @@
 package crdt
 
 import (
+	"errors"
+
 	"google.golang.org/protobuf/proto"
 
 	"parking/lot/wire"
@@ -60,3 +62,5 @@ func overState(t failer, s *State) *State {
 	}
 	return st.State()
 }
+
+func isMalformed(err error) bool { return errors.Is(err, ErrMalformed) }

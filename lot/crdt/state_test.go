@@ -1,0 +1,306 @@
+package crdt
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"parking/lot"
+)
+
+func TestOlderStateRemovesNothingNewer(t *testing.T) {
+	a := doc(curly)
+	kept, left := a.Enter(t0, "KEPT", 1), a.Enter(t0, "LEFT", 1)
+	old := a.State()
+	b := joined(larry, kept, left, a.Enter(t0, "NEW", 1), a.Exit(t0, "LEFT", 1))
+	before := b.Digest()
+	if got := b.JoinState(old); got.Changed() {
+		t.Errorf("an older state changed %+v", got)
+	}
+	inLot(t, b, "KEPT")
+	inLot(t, b, "NEW")
+	notInLot(t, b, "LEFT")
+	if b.Digest() != before {
+		t.Error("an older state changed the digest")
+	}
+	sound(t, b)
+}
+
+func TestStateRemovesWhatItsSenderSawAndHoldsNoMore(t *testing.T) {
+	a := doc(curly)
+	left := a.Enter(t0, "LEFT", 1)
+	b := joined(larry, left)
+	b.Enter(t0, "OWN", 2) // which a has not seen
+	a.Exit(t0, "LEFT", 1)
+	a.Enter(t0, "NEW", 1)
+	if got, want := b.JoinState(a.State()), (Merge{Added: 1, Removed: 1}); got != want {
+		t.Errorf("joining the state: %+v, not %+v", got, want)
+	}
+	notInLot(t, b, "LEFT")
+	inLot(t, b, "NEW")
+	inLot(t, b, "OWN")
+	sound(t, b)
+}
+
+func TestEarlyRemovalTravelsInAState(t *testing.T) {
+	a := doc(curly)
+	enter := a.Enter(t0, "ABC", 1)
+	exit := joined(moe, enter).Exit(t0, "ABC", 1)
+	b := joined(larry, exit) // knows of the exit only
+	c := doc(NewReplica("shemp", 4))
+	c.JoinState(overState(t, b.State()))
+	if got := c.Join(enter); got != Overtaken {
+		t.Errorf("the entry comes after its exit came by a state: outcome %d", got)
+	}
+	notInLot(t, c, "ABC")
+	verify(t, c, modelOf(enter, exit))
+}
+
+func TestEarlyRemovalInAStateRemovesWhatIsLiveHere(t *testing.T) {
+	a := doc(curly)
+	enter := a.Enter(t0, "ABC", 1)
+	exit := joined(moe, enter).Exit(t0, "ABC", 1)
+	b := joined(larry, exit)
+	if got := a.JoinState(b.State()); got.Removed != 1 {
+		t.Errorf("joining the state: %+v", got)
+	}
+	notInLot(t, a, "ABC")
+	verify(t, a, modelOf(enter, exit))
+}
+
+func TestEarlyRemovalHereKeepsAStatesValueOut(t *testing.T) {
+	a := doc(curly)
+	enter := a.Enter(t0, "ABC", 1)
+	exit := joined(moe, enter).Exit(t0, "ABC", 1)
+	b := joined(larry, exit)
+	if got := b.JoinState(a.State()); got.Changed() {
+		t.Errorf("joining the state: %+v", got)
+	}
+	notInLot(t, b, "ABC")
+	verify(t, b, modelOf(enter, exit))
+}
+
+// The early removal's dot is in the state's context, its value long gone.
+func TestEarlyRemovalEndsWhenAStateHasSeenItsDot(t *testing.T) {
+	a := doc(curly)
+	enter := a.Enter(t0, "ABC", 1)
+	exit := a.Exit(t0, "ABC", 1)
+	b := joined(larry, exit)
+	b.JoinState(a.State())
+	verify(t, b, modelOf(enter, exit))
+}
+
+// A value in a state has superseded others, and the state no longer says which:
+// that they are gone must follow from its context.
+func TestSupersessionsOfAStatesValuesHold(t *testing.T) {
+	a := doc(curly)
+	s1, s2 := a.Set(t0, "gates", []byte("1")), a.Set(t0, "gates", []byte("2"))
+	b := joined(larry, s1)
+	b.JoinState(overState(t, a.State()))
+	if all := b.Siblings("gates"); len(all) != 1 || string(all[0].Value) != "2" {
+		t.Errorf("siblings %v", all)
+	}
+	if got := b.Join(s1); got != Known {
+		t.Errorf("outcome %d", got)
+	}
+	verify(t, b, modelOf(s1, s2))
+}
+
+func TestStatesJoinedBothWaysAreEqual(t *testing.T) {
+	a, b := doc(curly), doc(larry)
+	shared := a.Enter(t0, "SHARED", 1)
+	b.Join(shared)
+	all := modelOf(shared, a.Exit(t0, "SHARED", 1), b.Enter(t0, "SHARED", 2), a.Enter(t0, "A", 1), b.Enter(t0, "B", 1),
+		a.Set(t0, "gates", []byte("3")), b.Set(t0, "gates", []byte("4")))
+	sa, sb := a.State(), b.State()
+	a.JoinState(sb)
+	b.JoinState(sa)
+	verify(t, a, all)
+	verify(t, b, all)
+	sameDigest(t, a, b)
+}
+
+func TestVersionAndStateStayAsTheyWereHandedOut(t *testing.T) {
+	a := doc(curly)
+	ms := []Mutation{a.Enter(t0, "A", 1), a.Enter(t0, "B", 1), a.Enter(t0, "C", 1), a.Enter(t0, "D", 1), a.Enter(t0, "E", 1)}
+	b := joined(larry, ms[0], ms[2], ms[4])
+	version, state := b.Version(), b.State()
+	want := modelOf(ms[0], ms[2], ms[4])
+	b.Join(ms[1]) // folds 3
+	b.Join(ms[3]) // folds 5
+	b.JoinState(a.State())
+	b.Exit(t0, "A", 1)
+	for _, v := range []Version{version, state.Version} {
+		if why := sameVersion(v, want); why != "" {
+			t.Error(why)
+		}
+	}
+	c := doc(moe)
+	c.JoinState(state)
+	verify(t, c, want)
+	if why := sameVersion(state.Version, want); why != "" {
+		t.Errorf("joining a state wrote to it: %s", why)
+	}
+	c.Join(ms[1])
+	if why := sameVersion(state.Version, want); why != "" {
+		t.Errorf("a document shares the version of a state it joined: %s", why)
+	}
+}
+
+func TestConflictsReadBeforeAnExitStayAsRead(t *testing.T) {
+	d := doc(moe)
+	for i := range 5 {
+		d.Join(doc(NewReplica("curly", uint64(i))).Enter(t0, "ABC", lot.GateID(i+1)))
+		d.Join(doc(NewReplica("curly", uint64(i+10))).Set(t0, "gates", []byte{byte(i)}))
+	}
+	v, siblings := inLot(t, d, "ABC"), d.Siblings("gates")
+	state := d.State()
+	d.Exit(t0, "ABC", 1)
+	d.Set(t0, "gates", []byte{9})
+	for i := range 4 {
+		if v.Conflicts[i].Gate != lot.GateID(4-i) || siblings[i+1].Value[0] != byte(3-i) {
+			t.Fatalf("what was read has changed: %+v, %v", v, siblings)
+		}
+	}
+	back := doc(larry)
+	back.JoinState(state)
+	if got := inLot(t, back, "ABC"); !sameVehicle(got, v) {
+		t.Errorf("%+v, not %+v", got, v)
+	}
+}
+
+func TestUnissuedDotsOfOnesOwnAreRefused(t *testing.T) {
+	a := doc(curly)
+	issued := a.Enter(t0, "A", 1)
+	twin := doc(curly) // the same replica, which cannot be
+	twin.Join(issued)
+	forged := twin.Enter(t0, "B", 1)
+	beyond := twin.Enter(t0, "C", 1)
+	other := joined(larry, issued, forged)
+	early := joined(larry, joined(moe, issued, forged).Exit(t0, "B", 1))
+	before := a.Digest()
+
+	exit := other.Exit(t0, "B", 1)
+	for name, m := range map[string]Mutation{"its dot": forged, "beyond a gap": beyond, "what it supersedes": exit} {
+		if err := a.Check(&m); !isMalformed(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, d := range map[string]*Document{
+		"seen": other, "seen beyond a gap": joined(larry, beyond), "superseded": early,
+	} {
+		if err := a.CheckState(overState(t, d.State())); !isMalformed(err) {
+			t.Errorf("a state where it is %s: %v", name, err)
+		}
+	}
+	if a.Digest() != before {
+		t.Error("a check changed the document")
+	}
+}
+
+func TestIssuedDotsOfOnesOwnAreWelcomeInAnyOrder(t *testing.T) {
+	a := doc(curly)
+	ms := []Mutation{a.Enter(t0, "A", 1), a.Enter(t0, "B", 1), a.Exit(t0, "A", 1)}
+	exit := joined(moe, ms...).Exit(t0, "B", 1)
+	for _, m := range append(ms, exit) {
+		if err := a.Check(&m); err != nil {
+			t.Errorf("%v: %v", m.Dot, err)
+		}
+	}
+	for name, d := range map[string]*Document{
+		"all": joined(larry, ms...), "beyond a gap": joined(larry, ms[2]), "superseded, not seen": joined(larry, exit), "none": doc(larry),
+	} {
+		if err := a.CheckState(overState(t, d.State())); err != nil {
+			t.Errorf("a state that knows %s: %v", name, err)
+		}
+	}
+}
+
+func TestSinceIsNothingWhereNothingLacks(t *testing.T) {
+	a := New(curly, 1) // whose log reaches nowhere
+	for i := range 10 {
+		a.Enter(t0, lot.Plate(fmt.Sprint(i)), 1)
+	}
+	b := doc(larry)
+	b.JoinState(a.State())
+	b.Enter(t0, "MORE", 1)
+	for _, v := range []Version{a.Version(), b.Version(), overVersion(t, b.Version())} {
+		if delta, state := a.Since(v); delta != nil || state != nil {
+			t.Errorf("%d mutations, state %v", len(delta), state != nil)
+		}
+	}
+	if delta, state := doc(moe).Since(Version{}); delta != nil || state != nil {
+		t.Error("an empty document has something to send")
+	}
+}
+
+func TestSinceSendsJustWhatLacksAfterAStateWasJoined(t *testing.T) {
+	a, b := doc(curly), doc(larry)
+	for i := range 100 {
+		a.Enter(t0, lot.Plate(fmt.Sprint(i)), 1)
+	}
+	b.JoinState(a.State())
+	v := b.Version()
+	m := b.Enter(t0, "NEW", 1)
+	delta, state := b.Since(v)
+	if state != nil || !slices.Equal(dotsOf(delta), []Dot{m.Dot}) {
+		t.Fatalf("delta %v, state %v", dotsOf(delta), state != nil)
+	}
+}
+
+// What came by a state never came as mutations: the log must not say that it
+// reaches below.
+func TestJoinedStateRaisesTheLogsFloor(t *testing.T) {
+	a := doc(curly)
+	m1 := a.Enter(t0, "A", 1)
+	b := joined(larry, m1)
+	behind := b.Version()
+	m2, m3 := a.Enter(t0, "B", 1), a.Exit(t0, "A", 1)
+	b.JoinState(a.State())
+	m4 := a.Enter(t0, "C", 1)
+	b.Join(m4)
+	c := joined(moe, m1)
+	delta, state := b.Since(behind)
+	if state == nil {
+		t.Fatalf("the log is said to reach below the state: %v", dotsOf(delta))
+	}
+	c.JoinState(overState(t, state))
+	verify(t, c, modelOf(m1, m2, m3, m4))
+	if _, state := b.Since(joined(moe, m1, m2, m3).Version()); state != nil {
+		t.Error("the log does not reach above the state")
+	}
+}
+
+// A floor for one replica only is one for the whole answer.
+func TestSinceFallsBackToAStateIfAnyReplicaIsPastItsFloor(t *testing.T) {
+	a := New(curly, 8)
+	l := doc(larry)
+	for i := range 20 {
+		a.Join(l.Enter(t0, lot.Plate(fmt.Sprint(i)), 1))
+	}
+	v := a.Version()
+	m := a.Enter(t0, "NEW", 1)
+	if delta, state := a.Since(v); state != nil || len(delta) != 1 || delta[0].Dot != m.Dot {
+		t.Errorf("a peer that has all but one is sent %v, %v", dotsOf(delta), state != nil)
+	}
+	if delta, state := a.Since(Version{}); state == nil || delta != nil {
+		t.Errorf("a peer that has nothing is sent %d mutations", len(delta))
+	}
+}
+
+// Of a plate that came and went a million times a state says less than the
+// log does.
+func TestSinceSendsAStateWhereItIsLessThanTheMutations(t *testing.T) {
+	a := doc(curly)
+	for range 2000 {
+		a.Enter(t0, "ABC", 1)
+		a.Exit(t0, "ABC", 1)
+	}
+	delta, state := a.Since(Version{})
+	if state == nil || len(state.Live) != 0 {
+		t.Fatalf("%d mutations", len(delta))
+	}
+	b := doc(larry)
+	b.JoinState(overState(t, state))
+	sameDigest(t, a, b)
+}
