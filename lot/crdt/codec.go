@@ -256,16 +256,13 @@ func DecodeVersion(w *wire.Version) (Version, error) {
 		}
 		last := r.max + 1 // canonical: max+1 is not in the cloud
 		for _, seq := range wr.GetCloud() {
-			if seq <= last {
-				return Version{}, malformed("cloud out of order")
+			if seq <= last || seq > MaxSeq {
+				return Version{}, malformed("%d after %d in the cloud of %v", seq, last, rep)
 			}
 			if r.cloud == nil {
 				r.cloud = make(map[uint64]struct{}, len(wr.GetCloud()))
 			}
 			r.cloud[seq], last = struct{}{}, seq
-		}
-		if last > MaxSeq+1 {
-			return Version{}, malformed("sequence number %d", last)
 		}
 		v.rows[rep] = r
 	}
