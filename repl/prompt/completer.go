@@ -1,0 +1,166 @@
+package prompt
+
+import (
+	"strings"
+	"unicode"
+
+	goprompt "github.com/c-bata/go-prompt"
+	"github.com/mattn/go-runewidth"
+)
+
+const (
+	maxSuggestions = 6  // shown at a time
+	minMenuWidth   = 12 // columns; go-prompt fails to draw a menu in very few
+)
+
+// A menu is what go-prompt shows under a line.
+type menu struct {
+	text      string // the line
+	entries   []goprompt.Suggest
+	rows      int    // at most, before it scrolls
+	separator string // of the word that an entry replaces
+	searching bool   // the entries are lines of the history
+}
+
+// A completer is go-prompt's Completer. It asks for suggestions, or searches
+// the history, and sees to it that the menu fits the window: go-prompt would
+// erase the screen otherwise, or fail.
+//
+// go-prompt calls it after each key, and sometimes in between with an empty
+// document whose answer it then does not show. All of this happens in the
+// goroutine that called Run.
+type completer struct {
+	suggest func(textBeforeCursor string) []Suggestion
+	keys    *keyboard
+	tty     *terminal
+	history history
+	prefix  string     // the prompt's text
+	adjust  func(menu) // applies rows and separator
+	next    menu       // as answered last
+	shown   menu       // as drawn last
+	chosen  bool       // with an entry selected
+}
+
+// reset forgets the menu, at the start of a line.
+func (c *completer) reset() { c.next, c.shown, c.chosen = menu{}, menu{}, false }
+
+// drawn notes that the menu answered last is on the screen, and tells what the
+// keyboard has to know of it.
+func (c *completer) drawn(selected bool) (searching, found bool) {
+	c.shown, c.chosen = c.next, selected
+	return c.shown.searching, len(c.shown.entries) > 0
+}
+
+// complete answers go-prompt.
+func (c *completer) complete(d goprompt.Document) []goprompt.Suggest {
+	c.next = c.choose(d)
+	c.adjust(c.next)
+	return c.next.entries
+}
+
+func (c *completer) choose(d goprompt.Document) menu {
+	if c.keys.waking() {
+		return c.shown
+	}
+	key, before := d.LastKeyStroke(), d.TextBeforeCursor()
+	switch key {
+	case goprompt.Escape: // no key yet: an empty line, or one from the history
+		return menu{text: before}
+	case goprompt.ControlG:
+		return menu{text: before}
+	case goprompt.Tab, goprompt.BackTab, goprompt.Up, goprompt.Down:
+		// The selection moves in the menu, which therefore must not change.
+		if before == c.shown.text && (len(c.shown.entries) > 0 || key != goprompt.Tab) {
+			return c.shown
+		}
+	}
+	m := menu{text: before, rows: c.room(d)}
+	switch {
+	case m.rows == 0:
+	case c.searches(key):
+		m.searching = true
+		m.separator = "\x00" // in no line: an entry replaces all of it
+		m.entries = c.found(before)
+	case before != "" || key == goprompt.Tab:
+		m.separator = openQuote(before)
+		m.entries = c.suggested(before)
+	}
+	return m
+}
+
+// searches reports whether the menu is a search of the history after key:
+// from Ctrl-R on, while the text searched for is being edited.
+func (c *completer) searches(key goprompt.Key) bool {
+	switch key {
+	case goprompt.ControlR:
+		return true
+	case goprompt.Tab, goprompt.BackTab, goprompt.Up, goprompt.Down:
+		return c.shown.searching
+	case goprompt.NotDefined, goprompt.Backspace, goprompt.ControlH, goprompt.ControlW:
+		return c.shown.searching && !c.chosen
+	}
+	return false
+}
+
+// room returns how many rows a menu may have: none if the cursor is not on
+// the line's last row, where it would cover the rest of the line.
+func (c *completer) room(d goprompt.Document) int {
+	rows, cols := c.tty.size()
+	prefix := runewidth.StringWidth(c.prefix)
+	cursor := (prefix + runewidth.StringWidth(d.TextBeforeCursor())) / cols
+	last := (prefix + runewidth.StringWidth(d.Text)) / cols
+	if cursor != last || cols-prefix < minMenuWidth {
+		return 0
+	}
+	return max(0, min(maxSuggestions, rows-last-1))
+}
+
+func (c *completer) found(part string) []goprompt.Suggest {
+	var entries []goprompt.Suggest
+	for _, line := range c.history.search(part) {
+		entries = append(entries, goprompt.Suggest{Text: line, Description: "history"})
+	}
+	return entries
+}
+
+func (c *completer) suggested(before string) []goprompt.Suggest {
+	var entries []goprompt.Suggest
+	for _, s := range c.suggest(before) {
+		if s.Text != "" && !strings.ContainsFunc(s.Text+s.Description, unicode.IsControl) {
+			entries = append(entries, goprompt.Suggest(s))
+		}
+	}
+	return entries
+}
+
+// adjustPrompt returns a function that applies a menu's rows and separator to
+// p. go-prompt's options are functions of the Prompt and work at any time.
+func adjustPrompt(p *goprompt.Prompt) func(menu) {
+	return func(m menu) {
+		// Neither option fails.
+		_ = goprompt.OptionMaxSuggestion(uint16(max(1, m.rows)))(p)
+		_ = goprompt.OptionCompletionWordSeparator(m.separator)(p)
+	}
+}
+
+// openQuote returns the quote that text leaves open, or "" if none: the
+// separator of the word at its end. The quotes are a shell's.
+func openQuote(text string) string {
+	open, escaped := rune(0), false
+	for _, r := range text {
+		switch {
+		case escaped:
+			escaped = false
+		case r == '\\' && open != '\'':
+			escaped = true
+		case open == 0 && (r == '"' || r == '\''):
+			open = r
+		case r == open:
+			open = 0
+		}
+	}
+	if open == 0 {
+		return ""
+	}
+	return string(open)
+}

@@ -1,0 +1,297 @@
+package prompt
+
+import (
+	"context"
+	"errors"
+	"math"
+	"runtime"
+	"sync"
+
+	goprompt "github.com/c-bata/go-prompt"
+)
+
+// maxBacklog is about how many bytes typed ahead are kept, before the
+// terminal's own buffer has to.
+const maxBacklog = 64 << 10
+
+var errNoKey = errors.New("prompt: no key")
+
+// An outcome is the reason for which go-prompt's Input returned.
+type outcome int
+
+const (
+	entered outcome = iota // a line is complete
+	resized                // the window has another size; the line is kept
+	ended                  // the session is over
+)
+
+// A lineState is what the keyboard has to know of the line on the screen to
+// hand over the next key.
+type lineState struct {
+	blank     bool // the line is empty, and so is what the menu would make of it
+	searching bool // the menu is a search of the history
+	found     bool // the menu has an entry
+	selected  bool // one of them is selected
+}
+
+// A keyboard is go-prompt's ConsoleParser. It queues what was typed and hands
+// it over one token at a time, the next one when the last one was drawn.
+//
+// go-prompt calls Read from a goroutine that it stops when Input returns; the
+// other methods may be called from any goroutine.
+type keyboard struct {
+	tty    *terminal
+	events *eventQueue
+
+	mu      sync.Mutex
+	changed *sync.Cond // broadcast when one of the fields below changed
+
+	queue   []token
+	backlog int // tokens in queue, and their bytes
+
+	current kind // of the token that go-prompt is working on, or worked on last
+	busy    bool // it is not drawn yet
+	line    lineState
+
+	over    bool    // Input is about to return: no key before the next Setup
+	outcome outcome // why, if over
+	resized bool
+	ended   bool
+	closed  bool
+
+	cancel context.CancelFunc // of the command that runs, or nil
+}
+
+func newKeyboard(tty *terminal, events *eventQueue) *keyboard {
+	k := &keyboard{tty: tty, events: events}
+	k.changed = sync.NewCond(&k.mu)
+	return k
+}
+
+// Setup prepares for the keys of a line.
+func (k *keyboard) Setup() error {
+	k.tty.beginLine()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.over, k.busy, k.current = false, false, text
+	k.resized = false // go-prompt asks for the size next
+	return nil
+}
+
+// TearDown notes that the line is off the screen. The terminal's modes stay,
+// since the next line or a command sets its own.
+func (k *keyboard) TearDown() error {
+	k.tty.endLine()
+	return nil
+}
+
+// GetWinSize returns the window's size, with more rows than it has: go-prompt
+// erases the screen when its menu might not fit, and the completer sees to it
+// that it does.
+func (k *keyboard) GetWinSize() *goprompt.WinSize {
+	_, cols := k.tty.size()
+	return &goprompt.WinSize{Row: math.MaxUint16, Col: uint16(cols)}
+}
+
+// Read waits for the next token. After the last one of a line it returns an
+// error at once and so lets go-prompt stop its goroutine. If the Run that
+// waits for the line was unwound by a panic, nobody will stop the goroutine:
+// then Read ends it.
+func (k *keyboard) Read() ([]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for {
+		switch {
+		case k.closed:
+			runtime.Goexit()
+		case k.over:
+			return nil, errNoKey
+		case k.busy:
+		case k.current == wakeOpen:
+			return k.deliver(wakeClose, tab), nil
+		case k.ended:
+			return k.leave(ended), nil
+		case k.resized:
+			return k.leave(resized), nil
+		case len(k.queue) > 0:
+			return k.deliverTyped(), nil
+		case k.events.pending():
+			return k.deliver(wakeOpen, backTab), nil
+		}
+		k.changed.Wait()
+	}
+}
+
+// deliverTyped hands over the first token of the queue, as the key that means
+// to go-prompt what the token means to the user.
+func (k *keyboard) deliverTyped() []byte {
+	t := k.queue[0]
+	if t.kind == enter && k.line.searching && k.line.found && !k.line.selected {
+		k.queue[0].kind = accept // Enter takes the best match: select it first
+		return k.deliver(key, tab)
+	}
+	k.queue = k.queue[1:]
+	k.backlog -= 1 + len(t.data)
+	k.changed.Broadcast()
+	switch {
+	case t.kind == enter || t.kind == accept:
+		k.over, k.outcome = true, entered
+		return k.deliver(enter, "\r")
+	case t.kind == interrupt:
+		return k.deliver(interrupt, string(rune(ctrlC)))
+	case t.kind == eof && k.line.blank:
+		return k.leave(ended)
+	case t.kind == eof:
+		return k.deliver(key, deleteKey)
+	case t.data == ctrlR && k.line.searching:
+		return k.deliver(key, tab) // on to the next match
+	default:
+		return k.deliver(t.kind, t.data)
+	}
+}
+
+func (k *keyboard) deliver(kind kind, data string) []byte {
+	k.current, k.busy = kind, true
+	return []byte(data)
+}
+
+// leave makes Input return: the key does nothing, but the exit checker, asked
+// after each key, sees that the line is over.
+func (k *keyboard) leave(why outcome) []byte {
+	k.over, k.outcome = true, why
+	return k.deliver(leave, noKey)
+}
+
+// leaving is go-prompt's exit checker.
+func (k *keyboard) leaving(string, bool) bool { return k.stage() == leave }
+
+// stage returns the kind of token that go-prompt is working on.
+func (k *keyboard) stage() kind {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.current
+}
+
+// waking reports whether the key being drawn is one that nobody typed.
+func (k *keyboard) waking() bool {
+	s := k.stage()
+	return s == wakeOpen || s == wakeClose
+}
+
+// why returns why Input is about to return or has returned.
+func (k *keyboard) why() outcome {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.outcome
+}
+
+// drawn is called when the token handed over last is on the screen.
+func (k *keyboard) drawn(line lineState) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.busy, k.line = false, line
+	k.changed.Broadcast()
+}
+
+// typed queues tokens. It blocks while the backlog is too long. A Ctrl-C
+// overtakes and discards what was typed before it, which is what a terminal
+// does with it too.
+func (k *keyboard) typed(tokens []token) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for k.backlog > maxBacklog && !k.ended && !k.closed {
+		k.changed.Wait()
+	}
+	for _, t := range tokens {
+		if t.kind == interrupt {
+			k.discard()
+			if k.interruptCommand() {
+				continue
+			}
+		}
+		if last := len(k.queue) - 1; t.kind == text && last >= 0 && k.queue[last].kind == text {
+			k.queue[last].data += t.data
+			k.backlog += len(t.data)
+			continue
+		}
+		k.queue = append(k.queue, t)
+		k.backlog += 1 + len(t.data)
+	}
+	k.changed.Broadcast()
+}
+
+// interrupt cancels the command that runs, if any.
+func (k *keyboard) interrupt() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.interruptCommand() {
+		k.discard()
+	}
+}
+
+func (k *keyboard) interruptCommand() bool {
+	if k.cancel == nil {
+		return false
+	}
+	k.cancel()
+	return true
+}
+
+func (k *keyboard) discard() { k.queue, k.backlog = nil, 0 }
+
+// beginCommand names the function that Ctrl-C calls from now on, until
+// endCommand. A Ctrl-C that came too late for the line counts at once.
+func (k *keyboard) beginCommand(cancel context.CancelFunc) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cancel = cancel
+	if len(k.queue) > 0 && k.queue[0].kind == interrupt {
+		k.discard()
+		cancel()
+	}
+}
+
+func (k *keyboard) endCommand() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cancel = nil
+}
+
+// wake is called after an event was queued.
+func (k *keyboard) wake() {
+	k.mu.Lock() // or Read could miss it between its look and its wait
+	defer k.mu.Unlock()
+	k.changed.Broadcast()
+}
+
+// resize makes Input return and start again with the new size.
+func (k *keyboard) resize() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.resized = true
+	k.changed.Broadcast()
+}
+
+// end makes this and every further Input return, and cancels the command that
+// runs.
+func (k *keyboard) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ended = true
+	k.interruptCommand()
+	k.changed.Broadcast()
+}
+
+func (k *keyboard) hasEnded() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.ended
+}
+
+// close releases whoever waits in Read or typed.
+func (k *keyboard) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	k.changed.Broadcast()
+}

@@ -1,0 +1,166 @@
+package prompt
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	goprompt "github.com/c-bata/go-prompt"
+)
+
+// Errors that Run returns before it has touched the terminal.
+var (
+	ErrNotTerminal = errors.New("prompt: not the controlling terminal")
+	ErrRunning     = errors.New("prompt: already running")
+)
+
+// A Suggestion is one way to complete the word before the cursor: Text takes
+// the word's place, Description stands beside it in the menu. A word begins
+// after the last blank or, inside a quote that is still open, after that
+// quote. Neither may hold control characters, nor Text be empty; such
+// suggestions are left out.
+type Suggestion struct {
+	Text        string
+	Description string
+}
+
+// A Color is one of the basic colours of a terminal, named by its SGR
+// foreground parameter. The zero Color is the terminal's default.
+type Color int
+
+// The colours that Config.Color may be.
+const (
+	Red Color = iota + 31
+	Green
+	Yellow
+	Blue
+	Magenta
+	Cyan
+)
+
+// A Config says what a prompt looks like and what it does. Prompt and Exec are
+// required. Run calls the functions from the goroutine that called it.
+type Config struct {
+	// In and Out must both be the controlling terminal. Run reads and draws
+	// through a descriptor of its own; the files stay the caller's.
+	In, Out *os.File
+
+	// Prompt returns the text before the line, without control characters.
+	// It is asked before each line.
+	Prompt func() string
+
+	// Color is the prompt's colour.
+	Color Color
+
+	// NoColor keeps every SGR sequence off the terminal, but for those in
+	// events and in the output of Exec.
+	NoColor bool
+
+	// Exec runs one line, which is not blank, and reports whether Run is to
+	// end. It may write whole lines to Out; keys typed meanwhile are kept for
+	// the next prompt. Its context is done when Run's is, on Interrupt, and
+	// when the terminal is gone, and Exec should then return soon: Run waits
+	// for it.
+	Exec func(ctx context.Context, line string) (quit bool)
+
+	// Complete returns the suggestions for a line of which this much stands
+	// before the cursor. It is called at every key and must not block. It may
+	// be nil.
+	Complete func(textBeforeCursor string) []Suggestion
+
+	// Events are lines to show above the one being typed, each without a
+	// newline. Run never stops receiving them: those that cannot be shown
+	// yet, because a command runs or the terminal does not keep up, are
+	// queued, and the oldest are dropped when there are too many. Events may
+	// be nil, or be closed.
+	Events <-chan string
+
+	// Resize is sent to when the window's size has changed (SIGWINCH). It may
+	// be nil.
+	Resize <-chan struct{}
+
+	// Interrupt is sent to on SIGINT, which Ctrl-C causes only while Exec
+	// runs. It cancels the context of Exec and discards the keys typed since
+	// Exec began. Otherwise it does nothing. It may be nil.
+	Interrupt <-chan struct{}
+
+	// History is earlier lines, oldest first. It is copied.
+	History []string
+
+	// Remember is called with each line before it is executed. It may be nil.
+	Remember func(line string)
+}
+
+func (c Config) validate() error {
+	if c.Prompt == nil || c.Exec == nil {
+		return errors.New("prompt: Config lacks Prompt or Exec")
+	}
+	return nil
+}
+
+// Run reads lines from the terminal and executes them, until Exec asks it to
+// stop, Ctrl-D is typed on an empty line, or the terminal is gone: then it
+// returns nil. When ctx is done it returns ctx.Err(), at once unless it has to
+// wait for Exec. It returns ErrNotTerminal without a terminal, and ErrRunning
+// when another Run is in progress, as a process has one terminal to restore.
+//
+// Run restores the modes of the terminal whenever it returns, and also when a
+// function of cfg panics; the panic is passed on. When Run returns, no
+// goroutine is left of those it started. One descriptor of /dev/tty stays
+// open per call, which go-prompt opens and never closes.
+func Run(ctx context.Context, cfg Config) error {
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	tty, err := openTerminal(cfg.In, cfg.Out)
+	if err != nil {
+		return err
+	}
+	s := newSession(cfg, tty)
+	defer s.close()
+	s.start(ctx)
+	return s.loop(ctx)
+}
+
+// Restore puts the terminal back at once and for good, for a process that is
+// about to end without returning from Run. It may be called from any
+// goroutine, at any time and repeatedly, and does nothing unless Run is in
+// progress. It hardly blocks, even if the terminal has stopped reading.
+func Restore() {
+	if t := active.Load(); t != nil {
+		t.restore()
+	}
+}
+
+// options are the looks, keys and hooks of go-prompt.
+func (s *session) options() []goprompt.Option {
+	color := goprompt.DefaultColor
+	if s.cfg.Color != 0 {
+		color = goprompt.DarkRed + goprompt.Color(s.cfg.Color-Red)
+	}
+	return []goprompt.Option{
+		goprompt.OptionParser(s.keys),
+		goprompt.OptionWriter(s.screen),
+		goprompt.OptionLivePrefix(func() (string, bool) { return s.menu.prefix, true }),
+		goprompt.OptionSetExitCheckerOnInput(s.keys.leaving),
+		goprompt.OptionBreakLineCallback(s.lineBroken),
+		goprompt.OptionAddASCIICodeBind(wordKeys...),
+		goprompt.OptionAddKeyBind(otherKeys...),
+
+		goprompt.OptionPrefixTextColor(color),
+		goprompt.OptionPreviewSuggestionTextColor(color),
+		goprompt.OptionSuggestionTextColor(goprompt.DefaultColor),
+		goprompt.OptionSuggestionBGColor(goprompt.DefaultColor),
+		goprompt.OptionSelectedSuggestionTextColor(goprompt.Black),
+		goprompt.OptionSelectedSuggestionBGColor(goprompt.LightGray),
+		goprompt.OptionDescriptionTextColor(goprompt.DarkGray),
+		goprompt.OptionDescriptionBGColor(goprompt.DefaultColor),
+		goprompt.OptionSelectedDescriptionTextColor(goprompt.Black),
+		goprompt.OptionSelectedDescriptionBGColor(goprompt.LightGray),
+		goprompt.OptionScrollbarThumbColor(goprompt.LightGray),
+		goprompt.OptionScrollbarBGColor(goprompt.DefaultColor),
+	}
+}

@@ -1,0 +1,84 @@
+package prompt
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	goprompt "github.com/c-bata/go-prompt"
+)
+
+// vt100 is the part of go-prompt's ConsoleWriter that only spells out control
+// sequences. go-prompt's own cannot be used, as nobody else can read its
+// buffer.
+type vt100 struct {
+	buf bytes.Buffer
+}
+
+func (w *vt100) printf(format string, args ...any) { fmt.Fprintf(&w.buf, format, args...) }
+
+// move writes the sequence that moves the cursor n times, ahead or, if n is
+// negative, back.
+func (w *vt100) move(n int, ahead, back byte) {
+	switch {
+	case n > 0:
+		w.printf("\x1b[%d%c", n, ahead)
+	case n < 0:
+		w.printf("\x1b[%d%c", -n, back)
+	}
+}
+
+func (w *vt100) WriteRaw(data []byte)    { w.buf.Write(data) }
+func (w *vt100) WriteRawStr(data string) { w.buf.WriteString(data) }
+func (w *vt100) Write(data []byte)       { w.WriteStr(string(data)) }
+func (w *vt100) WriteStr(data string) {
+	w.buf.WriteString(strings.ReplaceAll(data, "\x1b", "?"))
+}
+
+func (w *vt100) EraseScreen()      { w.printf("\x1b[2J") }
+func (w *vt100) EraseUp()          { w.printf("\x1b[1J") }
+func (w *vt100) EraseDown()        { w.printf("\x1b[J") }
+func (w *vt100) EraseStartOfLine() { w.printf("\x1b[1K") }
+func (w *vt100) EraseEndOfLine()   { w.printf("\x1b[K") }
+func (w *vt100) EraseLine()        { w.printf("\x1b[2K") }
+
+func (w *vt100) ShowCursor()             { w.printf(showing) }
+func (w *vt100) HideCursor()             { w.printf("\x1b[?25l") }
+func (w *vt100) CursorGoTo(row, col int) { w.printf("\x1b[%d;%dH", row, col) }
+func (w *vt100) CursorUp(n int)          { w.move(n, 'A', 'B') }
+func (w *vt100) CursorDown(n int)        { w.move(n, 'B', 'A') }
+func (w *vt100) CursorForward(n int)     { w.move(n, 'C', 'D') }
+func (w *vt100) CursorBackward(n int)    { w.move(n, 'D', 'C') }
+func (w *vt100) AskForCPR()              { w.printf("\x1b[6n") }
+func (w *vt100) SaveCursor()             { w.printf("\x1b[s") }
+func (w *vt100) UnSaveCursor()           { w.printf("\x1b[u") }
+func (w *vt100) ScrollDown()             { w.printf("\x1bD") }
+func (w *vt100) ScrollUp()               { w.printf("\x1bM") }
+
+// The title is the user's: it is neither set nor, as go-prompt would at the
+// end of each line, cleared.
+func (w *vt100) SetTitle(string) {}
+func (w *vt100) ClearTitle()     {}
+
+func (w *vt100) SetColor(fg, bg goprompt.Color, bold bool) {
+	w.printf("\x1b[0")
+	if bold {
+		w.printf(";1")
+	}
+	if fg != goprompt.DefaultColor {
+		w.printf(";%d", sgrColor(fg, 30))
+	}
+	if bg != goprompt.DefaultColor {
+		w.printf(";%d", sgrColor(bg, 40))
+	}
+	w.printf("m")
+}
+
+// sgrColor returns the SGR parameter for a colour: from base on, the dark
+// ones, and 60 further the bright ones.
+func sgrColor(c goprompt.Color, base int) int {
+	if c < goprompt.DarkGray {
+		return base + int(c-goprompt.Black)
+	}
+	return base + 60 + int(c-goprompt.DarkGray)
+}
