@@ -1,0 +1,160 @@
+package attach
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"parking/lot"
+	"parking/repl"
+	"parking/repl/attach/wire"
+	"parking/repl/attach/wire/wireconnect"
+)
+
+// maxMessage bounds one message, in bytes.
+const maxMessage = 1 << 20
+
+// Listen opens the socket at path, readable and writable by its owner only. A
+// socket that a dead process left there is replaced.
+func Listen(path string) (net.Listener, error) {
+	// A fresh directory of 0700 around it would do; so does a name nobody
+	// knows yet, until the permissions are right.
+	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	_ = os.Remove(tmp)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: tmp, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	if err := errors.Join(os.Chmod(tmp, 0o600), os.Rename(tmp, path)); err != nil {
+		l.Close()
+		_ = os.Remove(tmp)
+		return nil, err
+	}
+	return &socket{l, path}, nil
+}
+
+// socket removes its file when it is closed.
+type socket struct {
+	net.Listener
+	path string
+}
+
+func (s *socket) Close() error {
+	return errors.Join(s.Listener.Close(), os.Remove(s.path))
+}
+
+// Server serves one node's terminals.
+type Server struct {
+	Session       repl.Session
+	Node, Cluster string
+	Die           func() // ends the process at once
+}
+
+// Serve answers terminals on l until ctx ends, which ends their commands too.
+// It closes l, and returns when the last handler has been told to stop.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.Handle(wireconnect.NewTerminalHandler(handler{s}, connect.WithReadMaxBytes(maxMessage)))
+	srv := &http.Server{
+		Handler:           mux,
+		Protocols:         h2c(),
+		ReadHeaderTimeout: 5 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	stopped := context.AfterFunc(ctx, func() {
+		// Commands end with ctx; their answers still go out.
+		grace, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if srv.Shutdown(grace) != nil {
+			_ = srv.Close()
+		}
+	})
+	defer stopped()
+	if err := srv.Serve(l); ctx.Err() == nil && !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// h2c is HTTP/2 without TLS: one socket carries many calls, and closing it
+// ends them.
+func h2c() *http.Protocols {
+	var p http.Protocols
+	p.SetUnencryptedHTTP2(true)
+	return &p
+}
+
+type handler struct{ s *Server }
+
+// Who implements the service.
+func (h handler) Who(context.Context, *connect.Request[wire.WhoRequest]) (*connect.Response[wire.WhoReply], error) {
+	return connect.NewResponse(&wire.WhoReply{Node: h.s.Node, Cluster: h.s.Cluster}), nil
+}
+
+// Exec implements the service.
+func (h handler) Exec(ctx context.Context, req *connect.Request[wire.ExecRequest], stream *connect.ServerStream[wire.ExecReply]) error {
+	opt, err := options(req.Msg.GetOptions())
+	if err != nil {
+		return connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	out := writer(func(b []byte) error { return stream.Send(&wire.ExecReply{Out: b}) })
+	remarks := writer(func(b []byte) error { return stream.Send(&wire.ExecReply{Remarks: b}) })
+	err = h.s.Session.Exec(ctx, req.Msg.GetLine(), opt, out, remarks)
+	last := &wire.ExecReply{Done: true}
+	switch {
+	case errors.Is(err, repl.ErrDie):
+		time.AfterFunc(20*time.Millisecond, h.s.Die) // the answer goes first
+	case err != nil:
+		last.Code, last.Error = string(lot.CodeOf(err)), err.Error()
+	}
+	return stream.Send(last)
+}
+
+// Watch implements the service.
+func (h handler) Watch(ctx context.Context, req *connect.Request[wire.WatchRequest], stream *connect.ServerStream[wire.WatchReply]) error {
+	opt, err := options(req.Msg.GetOptions())
+	if err != nil {
+		return connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	if err := stream.Send(&wire.WatchReply{}); err != nil { // the stream stands
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err = h.s.Session.Watch(ctx, opt, func(line string) {
+		if stream.Send(&wire.WatchReply{Line: line}) != nil {
+			cancel()
+		}
+	})
+	if ctx.Err() != nil || errors.Is(err, repl.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+func options(o *wire.Options) (repl.Options, error) {
+	f, err := repl.ParseFormat(o.GetFormat())
+	return repl.Options{Format: f, Color: o.GetColor(), Width: int(min(o.GetWidth(), 10000))}, err
+}
+
+// chunk is how much of an answer goes in one message.
+const chunk = 64 << 10
+
+// writer sends what is written, in parts.
+type writer func([]byte) error
+
+func (w writer) Write(b []byte) (int, error) {
+	for n := 0; n < len(b); n += chunk {
+		if err := w(b[n:min(len(b), n+chunk)]); err != nil {
+			return n, err
+		}
+	}
+	return len(b), nil
+}

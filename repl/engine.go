@@ -1,0 +1,77 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"parking/lot"
+	"parking/node"
+)
+
+// An Engine runs commands beside a node: the Session of the same process. Any
+// number of terminals may use one at once.
+type Engine struct{ node *node.Node }
+
+// NewEngine returns the engine of that node.
+func NewEngine(n *node.Node) *Engine { return &Engine{n} }
+
+var _ Session = (*Engine)(nil)
+
+// Exec implements Session.
+func (e *Engine) Exec(ctx context.Context, line string, opt Options, out, remarks io.Writer) error {
+	select {
+	case <-e.node.Ready():
+	case <-ctx.Done():
+		return lot.Refuse(lot.Refused, "interrupted while %s was joining", e.node.Name())
+	}
+	w, err := parse(line)
+	if err != nil || w.name == "" {
+		return err
+	}
+	cmd, err := find(w.name)
+	if err != nil {
+		return err
+	}
+	if err := cmd.check(w); err != nil {
+		return err
+	}
+	if cmd.run == nil {
+		return lot.Refuse(lot.Usage, "%s works at a terminal only", cmd.Name)
+	}
+	err = cmd.run(&call{ctx: ctx, node: e.node, words: w, opt: opt, paint: painter{opt.Color}, out: out, remarks: remarks})
+	return refusal(ctx, err)
+}
+
+// refusal makes every error one for people.
+func refusal(ctx context.Context, err error) error {
+	var r *lot.Refusal
+	switch {
+	case err == nil, errors.As(err, &r), errors.Is(err, ErrDie):
+		return err
+	case ctx.Err() != nil:
+		return lot.Refuse(lot.Refused, "interrupted")
+	}
+	return lot.Refuse(lot.Refused, "%v", err)
+}
+
+// Watch implements Session.
+func (e *Engine) Watch(ctx context.Context, opt Options, show func(string)) error {
+	sub := e.node.Subscribe()
+	defer sub.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case ev, ok := <-sub.Events():
+			if !ok {
+				return ErrGone
+			}
+			if n := sub.Missed(); n > 0 {
+				show(fmt.Sprintf("... %d events were not shown", n))
+			}
+			show(renderEvent(ev, opt))
+		}
+	}
+}

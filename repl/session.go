@@ -1,0 +1,53 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"parking/lot"
+)
+
+// A Format is how answers are rendered.
+type Format string
+
+// The formats.
+const (
+	Table Format = "table" // for people
+	JSON  Format = "json"  // one document per command
+)
+
+// ParseFormat refuses what is no format.
+func ParseFormat(s string) (Format, error) {
+	switch f := Format(s); f {
+	case Table, JSON:
+		return f, nil
+	}
+	return "", lot.Refuse(lot.Usage, "the format %.40q is not table or json", s)
+}
+
+// Options say how a terminal wants its answers.
+type Options struct {
+	Format Format
+	Color  bool
+	Width  int // columns; 0: not known
+}
+
+// A Session runs one terminal's commands on one node.
+type Session interface {
+	// Exec runs one line and writes the answer to out, remarks to remarks. It
+	// blocks until the command has ended; when ctx ends it ends early. The
+	// error is a *lot.Refusal, fit for people, or one of the sentinels.
+	Exec(ctx context.Context, line string, opt Options, out, remarks io.Writer) error
+	// Watch calls show with each event that is worth telling, as one rendered
+	// line, until ctx ends or the node does. Events that come faster than show
+	// takes them are dropped, with a remark of how many.
+	Watch(ctx context.Context, opt Options, show func(line string)) error
+}
+
+// ErrDie is the error of a kill-node for the very node that runs it: the
+// answer is written, and whoever called Exec ends the process.
+var ErrDie = errors.New("repl: the node is to die now")
+
+// ErrGone is the error of a session whose node has ended.
+var ErrGone = errors.New("repl: the node is gone")

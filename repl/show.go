@@ -1,0 +1,200 @@
+package repl
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"parking/lot"
+	"parking/node"
+	"parking/node/member"
+)
+
+func read(c *call) error {
+	limit := -1
+	if len(c.words.args) > 0 {
+		if c.words.args[0] != "--limit" || len(c.words.args) != 2 {
+			return lot.Refuse(lot.Usage, "read takes nothing, or --limit N")
+		}
+		v, err := number(c.words.args[1], "a limit")
+		if err != nil {
+			return err
+		}
+		limit = max(v, 0)
+	}
+	r := c.node.Read()
+	shown := r.Vehicles
+	if limit >= 0 && limit < len(shown) {
+		shown = shown[:limit]
+	}
+	if c.opt.Format == JSON {
+		return c.json(readingJSON(c.node.Name(), r, shown))
+	}
+	over := ""
+	if n := r.Spaces.Over(); n > 0 {
+		over = c.paint.warn(fmt.Sprintf(", over by %d", n))
+	}
+	fmt.Fprintf(c.out, "%s on %s   digest %s%s   %d of %d taken%s\n",
+		node.Ledger, c.paint.node(c.node.Name()), r.Digest, c.sameAs(), r.Spaces.Taken, r.Spaces.Total, over)
+	if len(shown) == 0 {
+		return nil
+	}
+	rows := make([][]string, 0, len(shown))
+	now := time.Now()
+	for _, v := range shown {
+		since := clockTime(v.Since, now) + "  " + ago(now.Sub(v.Since))
+		for _, o := range v.Conflicts {
+			since += c.paint.warn(fmt.Sprintf("  also gate %d on %s, %s", o.Gate, o.Node, clockTime(o.Since, now)))
+		}
+		rows = append(rows, []string{string(v.Plate), strconv.Itoa(int(v.Gate)), c.paint.node(v.Node), since})
+	}
+	if err := c.table([]string{"PLATE", "GATE", "NODE", "SINCE"}, rows); err != nil {
+		return err
+	}
+	if left := len(r.Vehicles) - len(shown); left > 0 {
+		fmt.Fprintf(c.out, " and %d more\n", left)
+	}
+	return nil
+}
+
+// sameAs tells which other nodes have the same digest. It asks them, and gives
+// up on those that take long.
+func (c *call) sameAs() string {
+	others, differ := 0, c.node.Compare(c.ctx)
+	different := make(map[string]bool, len(differ))
+	for _, name := range differ {
+		different[name] = true
+	}
+	var same []string
+	for _, m := range c.node.Members() {
+		if m.Self || m.Status != member.Alive {
+			continue
+		}
+		others++
+		if !different[m.Name] {
+			same = append(same, c.paint.node(m.Name))
+		}
+	}
+	switch {
+	case others == 0:
+		return ""
+	case len(same) == 0:
+		return ", " + c.paint.warn("on no other node")
+	}
+	return ", same on " + strings.Join(same, " ")
+}
+
+func showSpaces(c *call) error {
+	s := c.node.Spaces()
+	if c.opt.Format == JSON {
+		return c.json(spacesJSON{s.Total, s.Taken, s.Free(), new(s.Over())})
+	}
+	line := fmt.Sprintf("%d spaces: %d taken, %d free", s.Total, s.Taken, s.Free())
+	if s.Over() > 0 {
+		line += c.paint.warn(fmt.Sprintf(", over by %d", s.Over()))
+	}
+	return c.text("%s", line)
+}
+
+func showGates(c *call) error {
+	all := c.node.GateStates()
+	if c.opt.Format == JSON {
+		return c.json(gatesJSON(all))
+	}
+	rows := make([][]string, 0, len(all))
+	for _, g := range all {
+		names := make([]string, 0, len(g.Owners))
+		for _, o := range g.Owners {
+			names = append(names, c.paint.node(o))
+		}
+		state := g.State()
+		switch state {
+		case "split":
+			state = c.paint.warn(state)
+		case "orphaned":
+			state = c.paint.bad(state)
+			names = []string{"-"}
+		}
+		rows = append(rows, []string{
+			strconv.Itoa(int(g.Gate)), strings.Join(names, " "), state,
+			strconv.FormatUint(g.Epoch, 10), strconv.FormatUint(g.In, 10), strconv.FormatUint(g.Out, 10),
+		})
+	}
+	return c.table([]string{"GATE", "NODE", "STATE", "EPOCH", "IN", "OUT"}, rows)
+}
+
+func showMembers(c *call) error {
+	all := c.node.Members()
+	if c.opt.Format == JSON {
+		return c.json(membersJSON(all))
+	}
+	rows := make([][]string, 0, len(all))
+	for _, m := range all {
+		status := string(m.Status)
+		switch m.Status {
+		case member.Alive:
+			status = c.paint.good(status)
+		case member.Failed:
+			status = c.paint.bad(status)
+			if m.Reason != "" {
+				status += " (" + m.Reason + ")"
+			}
+		default:
+			status = c.paint.warn(status)
+		}
+		self := ""
+		if m.Self {
+			self = "this node"
+		}
+		rows = append(rows, []string{c.paint.node(m.Name), m.Addr, status, self})
+	}
+	return c.table([]string{"NODE", "ADDRESS", "STATUS", ""}, rows)
+}
+
+func showStatus(c *call) error {
+	s := c.node.Status()
+	if c.opt.Format == JSON {
+		return c.json(statusJSON(s, os.Getpid()))
+	}
+	version := make([]string, 0, len(s.Version))
+	for _, r := range sortedKeys(s.Version) {
+		version = append(version, fmt.Sprintf("%s=%d", r, s.Version[r]))
+	}
+	return c.table(nil, [][]string{
+		{"node", c.paint.node(s.Node)},
+		{"cluster", s.Cluster},
+		{"address", s.Addr},
+		{"process", strconv.Itoa(os.Getpid())},
+		{"ledger", node.Ledger},
+		{"incarnation", fmt.Sprintf("%016x", s.Incarnation)},
+		{"version", strings.Join(version, " ")},
+		{"digest", s.Digest.String()},
+		{"lag", fmt.Sprintf("%d changes", s.Lag)},
+		{"queue", fmt.Sprintf("%d changes", s.Queue)},
+		{"up", ago(s.Uptime)},
+	})
+}
+
+// clockTime renders a time of day, with the date if it is not today's.
+func clockTime(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format(time.DateTime)
+}
+
+// ago renders how long something has been, in one unit or two.
+func ago(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+}
