@@ -11,16 +11,18 @@ import (
 	"time"
 )
 
-// How long, and of how many dead nodes, the port is remembered.
 const (
+	// How long, and of how many dead nodes, the port is remembered.
 	rememberFor = 24 * time.Hour
 	rememberMax = 256
+	// After how many dead nodes one look removes no more: others wait for it.
+	pruneMax = 250
 )
 
 // List returns the entries of the living, published nodes of dir, sorted by
 // name, cluster and fingerprint; this process's own is among them. It removes
-// what dead nodes have left. A directory that does not exist has no nodes. It
-// waits as [ClaimName] does.
+// what dead nodes have left, some hundreds at a time. A directory that does
+// not exist has no nodes. It waits as [ClaimName] does.
 func List(dir string) ([]Entry, error) {
 	guard, err := lockDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -37,6 +39,7 @@ func List(dir string) ([]Entry, error) {
 	var alive []Entry
 	var memories []memory
 	seen := make(map[string]bool)
+	pruned := 0
 	for _, file := range files {
 		stem, ok := stemOf(file.Name())
 		if !ok || seen[stem] {
@@ -52,11 +55,12 @@ func List(dir string) ([]Entry, error) {
 			}
 			continue
 		case err == nil:
-			p.retire()
-			p.removeLock()
+			if pruned < pruneMax && p.lockIsOurs() {
+				pruned++
+				p.retire()
+				os.Remove(p.lock) // last, so that nothing is left without it
+			}
 			unlock(lock)
-		case errors.Is(err, fs.ErrNotExist):
-			p.retire()
 		}
 		memories = p.remembered(memories)
 	}
@@ -90,16 +94,14 @@ func (p paths) retire() {
 	removeOf(p.temp, 0)
 }
 
-// removeLock removes the lock file of a dead node, if that is what it is.
-func (p paths) removeLock() {
+// lockIsOurs reports whether a lock file that nobody holds was made by a node.
+func (p paths) lockIsOurs() bool {
+	if _, err := p.readPID(); err == nil {
+		return true
+	}
+	// Empty if the node died between making and writing it.
 	info, err := os.Lstat(p.lock)
-	if err != nil {
-		return
-	}
-	// Empty if the process died between making and writing it.
-	if _, err := p.readPID(); err == nil || info.Size() == 0 {
-		removeOf(p.lock, 0)
-	}
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
 }
 
 // removeOf removes the file at path if it is of the given type.

@@ -22,7 +22,7 @@ var (
 // cannot have it within dirWait has met a process that is stopped.
 const (
 	dirWait = 10 * time.Second
-	dirPoll = time.Millisecond
+	dirPoll = 200 * time.Microsecond
 )
 
 // lockDir takes the lock of dir, waiting for at most dirWait. Everything that
@@ -59,7 +59,7 @@ func tryLock(path string, flag int, kind fs.FileMode) (*os.File, error) {
 		}
 		info, err := f.Stat()
 		if err == nil && info.Mode().Type() != kind {
-			err = fmt.Errorf("%s is a file of another kind (%v)", path, info.Mode())
+			err = fmt.Errorf("%s is in the way (a file of another kind, %v)", path, info.Mode())
 		}
 		if err == nil {
 			err = lockOpen(f, path)

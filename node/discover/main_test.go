@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 var claims []*Claim
 
 func play(role, dir, name string) string {
-	if role == "storm" { // come and go for ever
+	if role == "storm" { // come and go for ever, and say so
 		for {
 			c, err := ClaimName(dir, id(name))
 			if err == nil {
@@ -51,6 +51,7 @@ func play(role, dir, name string) string {
 			if err != nil {
 				return err.Error()
 			}
+			fmt.Println("once more")
 		}
 	}
 	c, err := ClaimName(dir, id(name))
@@ -108,7 +109,7 @@ func start(t *testing.T, gate *os.File, role, dir, name string) process {
 	return p
 }
 
-// says returns the line that the process prints once it has played its role.
+// says returns the next line that the process prints.
 func (p process) says(t *testing.T) string {
 	t.Helper()
 	line, err := p.out.ReadString('\n')
