@@ -77,6 +77,34 @@ func renderEvent(e node.Event, opt Options) string {
 	return line
 }
 
+// GatesLine says where the gates run, for a node's greeting: "gates 1 2 3 4 run
+// here (first node)".
+func GatesLine(n *node.Node) string {
+	where := make(map[string][]lot.GateID)
+	var order []string
+	for _, g := range n.GateStates() {
+		key := "nowhere yet"
+		if len(g.Owners) > 0 {
+			if key = "on " + g.Owners[0]; g.Owners[0] == n.Name() {
+				key = "here"
+			}
+		}
+		if where[key] == nil {
+			order = append(order, key)
+		}
+		where[key] = append(where[key], g.Gate)
+	}
+	parts := make([]string, 0, len(order))
+	for _, key := range order {
+		parts = append(parts, gatesRun(where[key])+" "+key)
+	}
+	line := strings.Join(parts, ", ")
+	if alive := len(n.Members()); alive == 1 {
+		line += " (first node)"
+	}
+	return line
+}
+
 // printable keeps what other nodes sent from steering the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {

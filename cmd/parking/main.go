@@ -1,0 +1,79 @@
+// Command parking is a cluster one can hold in one's hands: each process is a
+// named node with a prompt. See the README for what to type.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes beside 0 for fine and 1 for what failed. A signal's is 128 and
+// its number, a killed node's that of SIGKILL.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	exitKilled = 137
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:]))
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string) int {
+	root := nodeCommand()
+	root.Use = "parking [node] --sname NAME"
+	root.Long = "parking runs one node of a cluster and gives a prompt on it.\nStart it in several terminals, each with another --sname and the same --cookie."
+	root.AddCommand(subcommand(nodeCommand(), "node --sname NAME", "run a node with a prompt (the default)"))
+	root.AddCommand(attachCommand(), demoCommand(), versionCommand())
+	for _, c := range append(root.Commands(), root) {
+		c.SilenceErrors, c.SilenceUsage = true, true
+		c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	}
+	root.SetArgs(args)
+	return exitCode(root.ExecuteContext(ctx))
+}
+
+func subcommand(c *cobra.Command, use, short string) *cobra.Command {
+	c.Use, c.Short = use, short
+	return c
+}
+
+// usageError is a wrong flag or sub-command of the program.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+// exitError ends the program with that code; what there was to say was said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// exitCode tells the error and returns the code for it.
+func exitCode(err error) int {
+	var code exitError
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "parking: %v; parking --help tells more\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(os.Stderr, "parking: %v\n", err)
+	return exitFailed
+}
+
+// noArgs refuses arguments, most often a misspelt sub-command.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &usageError{fmt.Errorf("there is no sub-command %.40q", args[0])}
+	}
+	return nil
+}

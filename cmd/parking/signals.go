@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+
+	"parking/repl/prompt"
+)
+
+// signals turns the process's signals into what the program does about them.
+// It is the only place that listens to them.
+type signals struct {
+	// Interrupt and Resize tick while a prompt has the terminal.
+	Interrupt, Resize chan struct{}
+
+	prompting atomic.Bool
+	received  atomic.Int32 // the signal that ended ctx, or 0
+	stop      func()
+}
+
+// catch returns a context that the first INT, TERM or HUP ends; a second one
+// ends the process at once. At a prompt, INT ticks instead.
+func catch(parent context.Context) (context.Context, *signals) {
+	ctx, cancel := context.WithCancel(parent)
+	s := &signals{Interrupt: make(chan struct{}, 1), Resize: make(chan struct{}, 1)}
+	in := make(chan os.Signal, 4)
+	signal.Notify(in, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGWINCH)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for sig := range in {
+			num, _ := sig.(syscall.Signal)
+			switch {
+			case num == syscall.SIGWINCH:
+				tick(s.Resize)
+			case num == syscall.SIGINT && s.prompting.Load():
+				tick(s.Interrupt)
+			case s.received.CompareAndSwap(0, int32(num)):
+				cancel()
+			default:
+				prompt.Restore()
+				os.Exit(128 + int(num))
+			}
+		}
+	}()
+	s.stop = func() {
+		signal.Stop(in)
+		close(in)
+		<-done
+		cancel()
+	}
+	return ctx, s
+}
+
+func tick(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// exit returns the error for the signal that ended the program, or err.
+func (s *signals) exit(err error) error {
+	if num := s.received.Load(); num != 0 {
+		return exitError(128 + num)
+	}
+	return err
+}
