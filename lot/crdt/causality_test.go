@@ -129,6 +129,57 @@ func TestClocksNeverOverrideCausality(t *testing.T) {
 	}
 }
 
+// Whatever the stamps say, forged ones too: what was superseded is gone, what
+// is concurrent stays.
+func TestStampsDecideNothingButRank(t *testing.T) {
+	a := doc(curly)
+	enter, set := a.Enter(t0, "ABC", 1), a.Set(t0, "spaces", []byte("1"))
+	b := joined(larry, enter, set)
+	exit, again, write := b.Exit(t0, "ABC", 1), a.Enter(t0, "ABC", 2), b.Set(t0, "spaces", []byte("2"))
+	for _, stamps := range [][]Stamp{{1, 2, 3, 4, 5}, {5, 4, 3, 2, 1}, {0, 0, 0, 0, 0}, {9, 9, maxStamp, 1, 1}, {maxStamp, maxStamp, 1, 2, 0}} {
+		ms := []Mutation{enter, set, exit, again, write}
+		for i := range ms {
+			ms[i].Stamp = stamps[i]
+		}
+		permutations(ms, func(ms []Mutation) {
+			d := joined(moe, ms...)
+			if v := inLot(t, d, "ABC"); v.Gate != 2 || v.Conflicts != nil {
+				t.Errorf("stamps %v: %+v", stamps, v)
+			}
+			if all := d.Siblings("spaces"); len(all) != 1 || string(all[0].Value) != "2" {
+				t.Errorf("stamps %v: spaces are %v", stamps, all)
+			}
+			sound(t, d)
+		})
+	}
+}
+
+// So that of two writes of which one knew the other the later has the higher
+// stamp, whatever the clocks: a third, concurrent one is then ranked alike.
+func TestStampFollowsThoseOfTheValuesSeen(t *testing.T) {
+	ahead := doc(larry)
+	seen := ahead.Enter(t0.AddDate(5, 0, 0), "ABC", 1)
+	byState := doc(curly)
+	byState.JoinState(overState(t, ahead.State()))
+	for name, d := range map[string]*Document{"a mutation": joined(curly, seen), "a state": byState} {
+		if m := d.Enter(t0, "XYZ", 1); m.Stamp <= seen.Stamp {
+			t.Errorf("after %s: %d, not above %d", name, m.Stamp, seen.Stamp)
+		}
+	}
+	d := doc(curly)
+	last := d.Enter(t0, "A", 1).Stamp
+	for _, now := range []int{0, 0, 1, -5000, -4999} {
+		m := d.Exit(t0.Add(time.Duration(now)*time.Millisecond), "A", 1)
+		if m.Stamp <= last {
+			t.Errorf("%d after %d, when the clock ran backwards", m.Stamp, last)
+		}
+		last = m.Stamp
+	}
+	if got := last.Time().Sub(t0); got < 0 || got > time.Second {
+		t.Errorf("stamps are %v off", got)
+	}
+}
+
 // A node whose clock is years behind has stamps that follow the others', and
 // shows the time that its own clock had.
 func TestSinceIsTheWallTimeOfItsOriginUnderAnyClock(t *testing.T) {

@@ -14,7 +14,8 @@ import (
 const DefaultLog = 1 << 16
 
 // A Document is one replica's copy of the lot: vehicles, registers, and what
-// has been seen of every replica. It is not safe for concurrent use.
+// has been seen of every replica. It is not safe for concurrent use, but methods
+// that only read may run at once.
 type Document struct {
 	self     Replica
 	clock    clock
@@ -78,7 +79,8 @@ func (d *Document) Exit(now time.Time, p lot.Plate, g lot.GateID) Mutation {
 }
 
 // Set writes a register. The write supersedes the values seen here. The
-// document keeps value.
+// document keeps value. Beyond MaxKey and MaxValue peers refuse the mutation,
+// and all that comes with it.
 func (d *Document) Set(now time.Time, key string, value []byte) Mutation {
 	var dots []Dot
 	for _, s := range d.registers[key] {

@@ -3,6 +3,7 @@ package crdt
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"parking/lot"
@@ -288,6 +289,23 @@ func TestSinceFallsBackToAStateIfAnyReplicaIsPastItsFloor(t *testing.T) {
 	}
 }
 
+// Each replica's share is small, the sum is not.
+func TestSinceWeighsTheMutationsOfAllReplicas(t *testing.T) {
+	a, b := doc(curly), doc(larry)
+	for range 300 {
+		b.Join(a.Enter(t0, "A", 1))
+		b.Join(a.Exit(t0, "A", 1))
+		b.Enter(t0, "B", 1)
+		b.Exit(t0, "B", 1)
+	}
+	if delta, state := b.Since(Version{}); state == nil {
+		t.Errorf("%d mutations for an empty lot", len(delta))
+	}
+	if delta, _ := b.Since(a.Version()); len(delta) != 600 {
+		t.Errorf("%d mutations, not 600", len(delta))
+	}
+}
+
 // Of a plate that came and went a million times a state says less than the
 // log does.
 func TestSinceSendsAStateWhereItIsLessThanTheMutations(t *testing.T) {
@@ -303,4 +321,33 @@ func TestSinceSendsAStateWhereItIsLessThanTheMutations(t *testing.T) {
 	b := doc(larry)
 	b.JoinState(overState(t, state))
 	sameDigest(t, a, b)
+}
+
+// Readers may share a lock: reading writes to nothing, which the race detector
+// checks.
+func TestReadersMayRunAtOnce(t *testing.T) {
+	d := furnished()
+	want := d.Digest()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 10 {
+				d.Vehicles()
+				d.Vehicle("OWN")
+				d.Siblings("gates")
+				d.Keys()
+				v := d.Version()
+				v.Gapped()
+				d.Since(v)
+				d.Since(Version{})
+				for range d.State().Chunks {
+				}
+				m := Mutation{Dot: Dot{curly, 1}}
+				if d.Check(&m) != nil || d.Digest() != want {
+					t.Error("reading changed the document")
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
