@@ -71,7 +71,7 @@ func (g *gate[R]) handle(r request[R]) {
 	defer func() { r.reply <- out }()
 	if r.crash {
 		out.err = nil
-		panic(fmt.Sprintf("gate %d was told to crash", g.id))
+		panic("told to crash")
 	}
 	out.receipt, out.err = g.book(g.id, r.passage)
 }

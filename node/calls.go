@@ -127,7 +127,7 @@ func (c *calls) Order(ctx context.Context, req *connect.Request[wire.OrderReques
 // Kill ends this process at once, a moment after the answer has left.
 func (c *calls) Kill(context.Context, *connect.Request[wire.KillRequest]) (*connect.Response[wire.KillReply], error) {
 	n := (*Node)(c)
-	err := n.checkFaults()
+	err := n.CheckFaults()
 	if err == nil {
 		time.AfterFunc(10*time.Millisecond, n.cfg.Die)
 	}

@@ -35,7 +35,7 @@ var errRefused = errors.New("node: refused")
 func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 	var found []Neighbour
 	if n.cfg.Directory != nil {
-		if err := n.cfg.Directory.Publish(n.Addr(), n.self.Incarnation); err != nil {
+		if err := n.cfg.Directory.Publish(n.addr(), n.self.Incarnation); err != nil {
 			return err
 		}
 		var err error
@@ -79,7 +79,7 @@ func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr strin
 	link := peer.NewLink(n.mux, cert, "", addr)
 	defer link.Close()
 	reply, err := link.Hello(ctx, connect.NewRequest(&wire.HelloRequest{
-		Schema: wire.Schema, Ledger: Ledger, Addr: n.Addr(),
+		Schema: wire.Schema, Ledger: Ledger, Addr: n.addr(),
 	}))
 	switch {
 	case errors.Is(err, cookie.ErrCluster):

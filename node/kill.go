@@ -13,7 +13,7 @@ import (
 // Kill ends a node at once, without leaving: this one, which does not return
 // then, or another.
 func (n *Node) Kill(ctx context.Context, name string) error {
-	if err := n.checkFaults(); err != nil {
+	if err := n.CheckFaults(); err != nil {
 		return err
 	}
 	if name == "" || name == n.self.Node {
@@ -40,7 +40,8 @@ func (n *Node) Kill(ctx context.Context, name string) error {
 	return n.answered(reply.Msg.GetVerdict(), nil)
 }
 
-func (n *Node) checkFaults() error {
+// CheckFaults refuses injected faults on a node that was started without them.
+func (n *Node) CheckFaults() error {
 	if n.cfg.NoFaults {
 		return lot.Refuse(lot.Refused, "%s was started with --no-faults", n.self.Node)
 	}

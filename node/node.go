@@ -27,6 +27,7 @@ type Node struct {
 	replica crdt.Replica
 	log     *slog.Logger
 	bus     *bus
+	changes changes
 	store   *replicate.Store
 	keeper  *gates.Keeper[*wire.Delta]
 	stew    *steward
@@ -39,6 +40,8 @@ type Node struct {
 	view  *view
 	links *links
 	repl  *replicate.Replicator
+
+	wrapGossip func(replicate.Gossip) replicate.Gossip // between repl and agent; nil: nothing
 
 	over   int             // vehicles above the spaces at the last look; under the store's lock
 	joined map[string]bool // addresses that were joined; Run's, then keepJoining's
@@ -95,10 +98,14 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	}
 	n.view = newView(n.self, n.agent, n.bus)
 	n.links = newLinks(n.mux, cert, n.view, n.log)
+	var gossip replicate.Gossip = n.agent
+	if n.wrapGossip != nil {
+		gossip = n.wrapGossip(gossip)
+	}
 	n.repl = replicate.New(replicate.Config{
 		Self: n.self.Node, MaxEvent: member.MaxEvent, Interval: n.cfg.Pull,
 		Rand: mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0)), Log: n.log,
-	}, n.store, n.agent, n.links)
+	}, n.store, gossip, n.links)
 
 	// Everything stops with work, after the leave.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -149,6 +156,7 @@ func (n *Node) identity() cookie.Identity {
 
 // changed acts on a new view of the members.
 func (n *Node) changed(ctx context.Context) {
+	n.changes.signal()
 	n.links.sync(ctx)
 	n.stew.wake()
 	for _, name := range n.view.others() {
@@ -189,5 +197,12 @@ func (n *Node) Name() string { return n.self.Node }
 // Cluster returns the cluster's name.
 func (n *Node) Cluster() string { return n.cfg.Cluster }
 
-// Addr returns HOST:PORT as others join it. It is known once Ready.
-func (n *Node) Addr() string { return n.mux.Addr().String() }
+// Addr returns HOST:PORT as others join it, or nothing before Ready.
+func (n *Node) Addr() string {
+	if !n.isReady() {
+		return ""
+	}
+	return n.addr()
+}
+
+func (n *Node) addr() string { return n.mux.Addr().String() }

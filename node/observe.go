@@ -13,6 +13,7 @@ import (
 // observe turns what came into the replica into events. It runs while the
 // store is locked.
 func (n *Node) observe(d *crdt.Document, c replicate.Change) {
+	n.changes.signal()
 	m := c.Mutation
 	over := spaces(d).Over()
 	grew := over > n.over

@@ -79,8 +79,11 @@ func (g GateState) State() string {
 	return "split"
 }
 
-// GateStates returns every gate of the lot, sorted.
+// GateStates returns every gate of the lot, sorted; none before Ready.
 func (n *Node) GateStates() (out []GateState) {
+	if !n.isReady() {
+		return nil
+	}
 	alive := n.view.alive()
 	n.store.View(func(d *crdt.Document) {
 		passed := tallies(d)
@@ -105,8 +108,13 @@ func (n *Node) GateStates() (out []GateState) {
 }
 
 // Members returns every node in view, failed and departed ones for a while
-// too, sorted by name.
-func (n *Node) Members() []Member { return n.view.all() }
+// too, sorted by name; nobody before Ready.
+func (n *Node) Members() []Member {
+	if !n.isReady() {
+		return nil
+	}
+	return slices.Clone(n.view.all())
+}
 
 // Status is what a node tells of itself.
 type Status struct {
@@ -119,8 +127,11 @@ type Status struct {
 	Uptime              time.Duration
 }
 
-// Status returns what this node tells of itself.
+// Status returns what this node tells of itself: before Ready, its name.
 func (n *Node) Status() Status {
+	if !n.isReady() {
+		return Status{Node: n.self.Node, Cluster: n.cfg.Cluster, Incarnation: n.self.Incarnation}
+	}
 	s := Status{
 		Node: n.self.Node, Cluster: n.cfg.Cluster, Addr: n.Addr(), Incarnation: n.self.Incarnation,
 		Version: make(map[string]uint64), Queue: n.store.Waiting() + n.agent.QueueDepth(),
@@ -137,6 +148,9 @@ func (n *Node) Status() Status {
 // Compare asks every living node for its digest and returns those that have
 // another than this replica, or do not answer.
 func (n *Node) Compare(ctx context.Context) (differ []string) {
+	if n.await(ctx) != nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	type answer struct {

@@ -34,6 +34,7 @@ func await(c *call) error {
 	tick := time.NewTicker(awaitEvery)
 	defer tick.Stop()
 	for {
+		changed := c.node.Changed()
 		holds, instead := cond()
 		switch {
 		case holds:
@@ -44,7 +45,8 @@ func await(c *call) error {
 		select {
 		case <-c.ctx.Done():
 			return c.ctx.Err()
-		case <-tick.C:
+		case <-changed:
+		case <-tick.C: // other nodes' state, and gates that start or stop
 		}
 	}
 }

@@ -17,6 +17,7 @@ type Command struct {
 	Args    string // their names: "PLATE [GATE]"
 	Help    string // what it does, in a line
 	Example string
+	More    string // what help COMMAND tells beside, if anything
 
 	min, max int               // how many arguments; max < 0: any number
 	subs     []string          // what the first argument can be, for completion
@@ -61,7 +62,8 @@ func init() { // not an initializer: help reads the table that it stands in
 		{Name: "gate", Args: "N enter PLATE | N exit PLATE | N crash | N move NODE", min: 2, max: 3, run: gate,
 			Help: "through gate N's process, wherever it runs", Example: `gate 2 enter "ABC 123"`},
 		{Name: "gates", max: 0, run: showGates,
-			Help: "which node runs which gate", Example: "gates"},
+			Help: "which node runs which gate", Example: "gates",
+			More: "IN and OUT count what went through the gate's process, on all nodes; track_entry only names a gate."},
 		{Name: "members", max: 0, run: showMembers,
 			Help: "the nodes and their state", Example: "members"},
 		{Name: "status", max: 0, run: showStatus,
@@ -74,7 +76,8 @@ func init() { // not an initializer: help reads the table that it stands in
 			Help: "abrupt death of this node, or another", Example: "kill-node gary"},
 		{Name: "await", Args: "CONDITION [DURATION]", min: 1, max: 4, run: await,
 			subs: []string{"converged", "members", "gates", "vehicle", "no"},
-			Help: "wait until converged, members N, gates N nodes, vehicle PLATE or no vehicle PLATE", Example: `await vehicle "ABC 123" 2s`},
+			More: "The condition is one of: converged, members N, gates N nodes, vehicle PLATE, no vehicle PLATE.\n  The duration is 10s if none is given; quote a plate that looks like one.",
+			Help: "wait until something holds; help await tells what can", Example: `await vehicle "ABC 123" 2s`},
 		{Name: "watch", Args: "[EVERY] COMMAND", min: 1, max: -1, local: watch,
 			Help: "run a command again and again, until Ctrl-C", Example: "watch 500ms gates"},
 		{Name: "source", Args: "FILE", min: 1, max: 1, local: source,

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/jedib0t/go-pretty/v6/text"
+
 	"parking/lot"
 	"parking/node"
 )
@@ -66,13 +68,13 @@ func renderEvent(e node.Event, opt Options) string {
 	case node.StateJoined:
 		say("=", "caught up: %d vehicles came, %d left", []any{e.Count, e.Gone}, []any{e.Count, e.Gone})
 	case node.LotOver:
-		say(p.warn("!"), "the lot is over: %d vehicles more than spaces", []any{e.Count}, []any{e.Count})
+		say(p.warn("!"), "the lot is over by %d", []any{e.Count}, []any{e.Count})
 	default:
 		say(p.warn("!"), "%s", []any{e.Reason}, []any{e.Reason})
 	}
 	line := p.dim(e.At.Local().Format("15:04:05.000")) + "  " + sign + " " + what
 	if right != "" {
-		line += strings.Repeat(" ", max(2, 32-len(plain))) + right
+		line += strings.Repeat(" ", max(2, 32-text.StringWidth(plain))) + right
 	}
 	return line
 }

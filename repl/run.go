@@ -153,7 +153,11 @@ func help(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.text("%s\n  %s\n  for example: %s", cmd.Usage(), cmd.Help, cmd.Example)
+	more := ""
+	if cmd.More != "" {
+		more = "\n  " + cmd.More
+	}
+	return c.text("%s\n  %s%s\n  for example: %s", cmd.Usage(), cmd.Help, more, cmd.Example)
 }
 
 func helpRows(p painter) (rows [][]string) {

@@ -81,9 +81,9 @@ func (c *call) sameAs() string {
 	case others == 0:
 		return ""
 	case len(same) == 0:
-		return ", " + c.paint.warn("on no other node")
+		return "   " + c.paint.warn("on no other node")
 	}
-	return ", same on " + strings.Join(same, " ")
+	return "   same on " + strings.Join(same, " ")
 }
 
 func showSpaces(c *call) error {

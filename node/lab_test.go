@@ -1,0 +1,473 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"parking/lot"
+	"parking/node"
+	"parking/node/cookie"
+	"parking/node/member"
+	"parking/node/simnet"
+)
+
+// lab is a cluster in memory, in virtual time: real nodes, real Serf.
+type lab struct {
+	t    *testing.T
+	net  *simnet.Network
+	seed uint64
+	rand *rand.Rand // the test's own; not for the nodes' goroutines
+
+	mu    sync.Mutex
+	port  int
+	nodes map[string]*lively // the latest of each name
+	all   []*lively
+	dir   []node.Neighbour
+	tweak func(*lively) // each node, before it runs
+}
+
+// lively is a node that was started.
+type lively struct {
+	*node.Node
+	host   *simnet.Host
+	stop   context.CancelFunc
+	done   chan error // Run's result; stays there
+	dead   bool       // crashed, or has left; under lab.mu
+	warned lines
+
+	mu     sync.Mutex
+	events []node.Event
+}
+
+// inLab runs f in a bubble of virtual time, then ends all nodes; the bubble
+// fails the test if a goroutine is left behind. PARKING_TEST_SEED replays a
+// seed that was printed, as far as Serf's own random source lets it.
+func inLab(t *testing.T, f func(*testing.T, *lab)) {
+	t.Helper()
+	t.Parallel()
+	seed := rand.Uint64()
+	if s, err := strconv.ParseUint(os.Getenv("PARKING_TEST_SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Logf("PARKING_TEST_SEED=%d", seed)
+	synctest.Test(t, func(t *testing.T) {
+		l := &lab{
+			t: t, net: simnet.New(seed, 200*time.Microsecond), seed: seed,
+			rand: rand.New(rand.NewPCG(seed, 2)), port: 7000, nodes: make(map[string]*lively),
+		}
+		defer l.close()
+		f(t, l)
+	})
+}
+
+// inLabs is inLab with several seeds.
+func inLabs(t *testing.T, n int, f func(*testing.T, *lab)) {
+	if testing.Short() {
+		n = (n + 4) / 5
+	}
+	for i := range n {
+		t.Run(strconv.Itoa(i), func(t *testing.T) { inLab(t, f) })
+	}
+}
+
+func (l *lab) close() {
+	for _, n := range l.all {
+		n.stop()
+	}
+	for _, n := range l.all {
+		<-n.done
+	}
+	// memberlist's last probes wait for their timers, and a bubble's clock
+	// stands still once its first goroutine has returned.
+	time.Sleep(15 * time.Second)
+}
+
+// directory is the lab's stand-in for the runtime directory.
+type directory struct {
+	l    *lab
+	self string
+}
+
+func (d directory) Publish(addr string, _ uint64) error {
+	d.l.mu.Lock()
+	defer d.l.mu.Unlock()
+	d.l.delist(d.self)
+	d.l.dir = append(d.l.dir, node.Neighbour{Name: d.self, Addr: addr})
+	return nil
+}
+
+func (d directory) Neighbours() (out []node.Neighbour, err error) {
+	d.l.mu.Lock()
+	defer d.l.mu.Unlock()
+	for _, n := range d.l.dir {
+		if n.Name != d.self {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// delist takes a node out of the directory; l.mu is held.
+func (l *lab) delist(name string) {
+	l.dir = slices.DeleteFunc(l.dir, func(n node.Neighbour) bool { return n.Name == name })
+}
+
+func keysOf(secret string) *cookie.Keys {
+	k, err := cookie.FromSecret([]byte(strings.Repeat(secret, cookie.SecretSize)))
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+var testKeys = sync.OnceValue(func() *cookie.Keys { return keysOf("k") })
+
+// launch starts a node on a new port and does not wait for it.
+func (l *lab) launch(name string, change ...func(*node.Config)) *lively {
+	l.t.Helper()
+	l.mu.Lock()
+	l.port++
+	port := l.port
+	l.mu.Unlock()
+	return l.launchAt(port, name, change...)
+}
+
+func (l *lab) launchAt(port int, name string, change ...func(*node.Config)) *lively {
+	l.t.Helper()
+	host, err := l.net.Host("10.0.0.1", port)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	n := &lively{host: host, done: make(chan error, 1)}
+	cfg := node.DefaultConfig()
+	cfg.Name, cfg.Keys, cfg.Network = name, testKeys(), host
+	cfg.Directory = directory{l, name}
+	cfg.Gossip = 20 * time.Millisecond
+	cfg.Rand = rand.New(rand.NewPCG(l.seed, uint64(port)<<32|uint64(len(l.all))))
+	cfg.Die = func() { l.crash(name) }
+	cfg.Log = slog.New(slog.NewTextHandler(&n.warned, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if os.Getenv("PARKING_TEST_LOG") != "" {
+		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", name)
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	if n.Node, err = node.New(cfg); err != nil {
+		l.t.Fatal(err)
+	}
+	if l.tweak != nil {
+		l.tweak(n)
+	}
+	sub := n.Subscribe()
+	go func() {
+		for e := range sub.Events() {
+			n.mu.Lock()
+			n.events = append(n.events, e)
+			n.mu.Unlock()
+		}
+	}()
+	ctx, cancel := context.WithCancel(context.Background())
+	n.stop = cancel
+	go func() { n.done <- n.Run(ctx) }()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nodes[name] = n
+	l.all = append(l.all, n)
+	return n
+}
+
+// start starts a node and waits until it is ready.
+func (l *lab) start(name string, change ...func(*node.Config)) *lively {
+	l.t.Helper()
+	return l.await(l.launch(name, change...))
+}
+
+// await waits until a node is ready.
+func (l *lab) await(n *lively) *lively {
+	l.t.Helper()
+	select {
+	case <-n.Ready():
+	case err := <-n.done:
+		n.done <- err
+		l.t.Fatalf("%s did not start: %v", n.Name(), err)
+	case <-time.After(time.Minute):
+		l.t.Fatalf("%s did not become ready", n.Name())
+	}
+	return n
+}
+
+// refused waits until a node that may not join has ended, and returns why.
+func (l *lab) refused(n *lively) error {
+	l.t.Helper()
+	select {
+	case <-n.Ready():
+		l.t.Errorf("%s was let in", n.Name())
+	case err := <-n.done:
+		n.done <- err
+		l.bury(n)
+		return err
+	case <-time.After(time.Minute):
+		l.t.Errorf("%s is neither ready nor ended", n.Name())
+	}
+	return errors.New("let in")
+}
+
+func (l *lab) bury(n *lively) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n.dead = true
+	if l.nodes[n.Name()] == n {
+		delete(l.nodes, n.Name())
+	}
+	for _, o := range l.all { // the one of that name which lives on
+		if o.Name() == n.Name() && !o.dead {
+			l.nodes[n.Name()] = o
+		}
+	}
+}
+
+// cluster starts the nodes one after the other and waits until they agree.
+func (l *lab) cluster(names ...string) (out []*lively) {
+	l.t.Helper()
+	for _, name := range names {
+		out = append(out, l.start(name))
+	}
+	l.settled(3 * time.Second)
+	return out
+}
+
+// crash takes a node off the network, as kill -9 does.
+func (l *lab) crash(name string) {
+	l.mu.Lock()
+	n := l.nodes[name]
+	n.dead = true
+	l.delist(name)
+	l.mu.Unlock()
+	_ = n.host.Shutdown()
+	n.stop()
+}
+
+// leave stops a node in good order.
+func (l *lab) leave(name string) {
+	l.t.Helper()
+	n := l.get(name)
+	l.mu.Lock()
+	l.delist(name)
+	l.mu.Unlock()
+	n.stop()
+	err := <-n.done
+	n.done <- err
+	if err != nil {
+		l.t.Errorf("%s left with %v", name, err)
+	}
+	l.mu.Lock()
+	n.dead = true
+	l.mu.Unlock()
+}
+
+func (l *lab) get(name string) *lively {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.nodes[name]
+}
+
+// living returns the nodes that were neither crashed nor left, sorted.
+func (l *lab) living() (out []*lively) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, n := range l.all {
+		if !n.dead {
+			out = append(out, n)
+		}
+	}
+	slices.SortFunc(out, func(a, b *lively) int { return strings.Compare(a.Name(), b.Name()) })
+	return out
+}
+
+// cut parts the network between the two groups; heal undoes it.
+func (l *lab) cut(a, b []string)  { l.between(a, b, l.net.Cut) }
+func (l *lab) heal(a, b []string) { l.between(a, b, l.net.Heal) }
+
+func (l *lab) between(a, b []string, f func(a, b *simnet.Host)) {
+	for _, x := range a {
+		for _, y := range b {
+			f(l.get(x).host, l.get(y).host)
+		}
+	}
+}
+
+// eventually waits for a condition, in virtual time, and returns how long it
+// took.
+func (l *lab) eventually(within time.Duration, what string, holds func() bool) time.Duration {
+	l.t.Helper()
+	begin := time.Now()
+	for !holds() {
+		if time.Since(begin) > within {
+			l.t.Fatalf("not within %v: %s\n%s", within, what, l.dump())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return time.Since(begin)
+}
+
+// settled waits until the living nodes see each other and nobody else, have
+// equal replicas, and run each gate exactly once, where all say it runs.
+func (l *lab) settled(within time.Duration) time.Duration {
+	l.t.Helper()
+	return l.eventually(within, "a settled cluster", func() bool {
+		_, once := l.spread()
+		return l.members(len(l.living())) && l.converged() && once
+	})
+}
+
+func (l *lab) dump() string {
+	var b strings.Builder
+	for _, n := range l.living() {
+		fmt.Fprintf(&b, "%s: digest %v, version %v, runs %v\n", n.Name(), n.Digest(), n.Status().Version, n.RunsHere())
+		for _, m := range n.Members() {
+			fmt.Fprintf(&b, "  %s %s %s\n", m.Name, m.Addr, m.Status)
+		}
+		for _, g := range n.GateStates() {
+			fmt.Fprintf(&b, "  gate %d: %v epoch %d\n", g.Gate, g.Owners, g.Epoch)
+		}
+		for _, e := range n.told() {
+			fmt.Fprintf(&b, "  event %+v\n", e)
+		}
+	}
+	return b.String()
+}
+
+// converged reports whether all living nodes have the same digest.
+func (l *lab) converged() bool { return same(l.living()...) }
+
+func same(nodes ...*lively) bool {
+	for _, n := range nodes {
+		if n.Digest() != nodes[0].Digest() {
+			return false
+		}
+	}
+	return true
+}
+
+// spread returns how many gates each living node really runs, and whether
+// every gate runs exactly once, just where every living node thinks it does.
+func (l *lab) spread() (map[string]int, bool) { return spreadOver(l.living()...) }
+
+func spreadOver(nodes ...*lively) (map[string]int, bool) {
+	runs := make(map[lot.GateID]string)
+	has := make(map[string]int)
+	for _, n := range nodes {
+		for _, g := range n.RunsHere() {
+			if runs[g] != "" {
+				return nil, false
+			}
+			runs[g] = n.Name()
+			has[n.Name()]++
+		}
+	}
+	for _, n := range nodes {
+		seen := make(map[lot.GateID]string)
+		for _, g := range n.GateStates() {
+			if len(g.Owners) != 1 {
+				return nil, false
+			}
+			seen[g.Gate] = g.Owners[0]
+		}
+		if !maps.Equal(seen, runs) {
+			return nil, false
+		}
+	}
+	return has, true
+}
+
+// owner returns which node runs the gate.
+func (l *lab) owner(g lot.GateID) *lively {
+	l.t.Helper()
+	for _, n := range l.living() {
+		if slices.Contains(n.RunsHere(), g) {
+			return n
+		}
+	}
+	l.t.Fatalf("gate %d runs nowhere\n%s", g, l.dump())
+	return nil
+}
+
+// members reports whether every living node sees n members alive.
+func (l *lab) members(n int) bool {
+	for _, x := range l.living() {
+		if x.alive() != n {
+			return false
+		}
+	}
+	return true
+}
+
+// alive returns how many members this node sees alive.
+func (n *lively) alive() (alive int) {
+	for _, m := range n.Members() {
+		if m.Status == member.Alive {
+			alive++
+		}
+	}
+	return alive
+}
+
+func (n *lively) has(p lot.Plate) bool { _, in := n.Vehicle(p); return in }
+
+// told returns the events so far, those of the given kinds if any are given.
+func (n *lively) told(kinds ...node.Kind) (out []node.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, e := range n.events {
+		if len(kinds) == 0 || slices.Contains(kinds, e.Kind) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// forget drops the events so far.
+func (n *lively) forget() {
+	synctest.Wait()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.events = nil
+}
+
+// lines is what a node logged.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(p))
+	return len(p), nil
+}
+
+func (l *lines) count(substr string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.all {
+		if strings.Contains(s, substr) {
+			n++
+		}
+	}
+	return n
+}
+
+func plate(i int) lot.Plate { return lot.Plate(fmt.Sprintf("CAR %d", i)) }
