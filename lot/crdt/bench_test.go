@@ -150,6 +150,17 @@ func BenchmarkSince(b *testing.B) {
 	})
 }
 
+// BenchmarkState measures the copy that a whole state starts with, during which
+// nobody may write.
+func BenchmarkState(b *testing.B) {
+	bench(b, func(b *testing.B, n int) {
+		d, _ := filled(NewReplica("curly", 1), n)
+		for b.Loop() {
+			d.State()
+		}
+	})
+}
+
 // BenchmarkEncode measures a whole state, to bytes.
 func BenchmarkEncode(b *testing.B) {
 	bench(b, func(b *testing.B, n int) {
