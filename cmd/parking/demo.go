@@ -1,5 +1,106 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
 
-func demoCommand() *cobra.Command { return &cobra.Command{Use: "demo"} }
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"parking/repl/session"
+	"parking/scripts"
+)
+
+func demoCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "demo [FILE...]",
+		Short: "play scripted sessions with real nodes",
+		Long: "demo plays scripted sessions: it starts real nodes, types at their prompts and checks\n" +
+			"what they answer. FILE is a path, or one of the sessions that come with the program:\n" +
+			strings.Join(scripts.Names(), ", ") + ". Without any it plays the walkthrough.",
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c.Flags())
+			if err != nil {
+				return err
+			}
+			opt, err := s.options(term.IsTerminal(int(os.Stdout.Fd())))
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				args = []string{"walkthrough"}
+			}
+			return runDemo(c.Context(), args, opt.Color)
+		},
+	}
+	c.Flags().Bool("no-color", false, "no colours (NO_COLOR does the same)")
+	return c
+}
+
+// runDemo plays the sessions one after another, all of them unless it is
+// interrupted.
+func runDemo(ctx context.Context, names []string, color bool) error {
+	ctx, sig := catch(ctx)
+	defer sig.stop()
+	// When nobody reads the transcript any more the run fails, and cleans up.
+	signal.Ignore(syscall.SIGPIPE)
+
+	all := make([]*session.Script, 0, len(names))
+	for _, name := range names {
+		s, err := readSession(name)
+		if err != nil {
+			return err
+		}
+		all = append(all, s)
+	}
+	cfg := session.DefaultConfig()
+	var err error
+	if cfg.Exe, err = os.Executable(); err != nil {
+		return err
+	}
+	cfg.Env, cfg.Out, cfg.Color = os.Environ(), os.Stdout, color
+	var failed error
+	for _, s := range all {
+		r := session.Run(ctx, cfg, s)
+		if r.Err != nil {
+			failed = exitError(exitFailed)
+		}
+		if r.Err != nil && !r.Interrupted() {
+			fmt.Fprintln(os.Stderr, r.Err)
+		}
+		fmt.Println(r)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return sig.exit(failed)
+}
+
+// readSession parses the session of that name, or the file at that path.
+func readSession(name string) (*session.Script, error) {
+	var f io.ReadCloser
+	var err error
+	file := name
+	if slices.Contains(scripts.Names(), name) {
+		file = name + scripts.Ext
+		f, err = scripts.Open(name)
+	} else {
+		f, err = os.Open(name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s, nor is it one of the sessions that come along: %s", name, strings.Join(scripts.Names(), ", "))
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return session.Parse(file, f)
+}

@@ -1,0 +1,109 @@
+package session
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"parking/repl"
+)
+
+// An expectation is what a line of an answer must hold; see the package's
+// comment for what that means.
+type expectation struct {
+	line        int // of the script
+	words       []string
+	first, last int // of the range that words begin with; 0: none
+}
+
+const (
+	anything    = "..."
+	punctuation = `.,;:()"'`
+)
+
+var numbers = regexp.MustCompile(`^([1-9][0-9]{0,2})-([1-9][0-9]{0,2})$`)
+
+func newExpectation(line int, words []string) (expectation, error) {
+	e := expectation{line: line, words: words}
+	if m := numbers.FindStringSubmatch(words[0]); m != nil {
+		e.first, _ = strconv.Atoi(m[1])
+		e.last, _ = strconv.Atoi(m[2])
+		if e.first > e.last {
+			return e, fmt.Errorf("the range %s runs backwards; write %s-%s, or quote it if it is none", words[0], m[2], m[1])
+		}
+	}
+	return e, nil
+}
+
+// each returns the expectations that e stands for, one per number of a range.
+func (e expectation) each() []string {
+	if e.first == 0 {
+		return []string{strings.Join(e.words, " ")}
+	}
+	var out []string
+	for n := e.first; n <= e.last; n++ {
+		out = append(out, strings.Join(append([]string{strconv.Itoa(n)}, e.words[1:]...), " "))
+	}
+	return out
+}
+
+// check holds an answer against what is expected of it and returns how many
+// expectations held: all, or those before the one that the error is about.
+func check(file string, expected []expectation, answer string) (held int, err error) {
+	rest := strings.Split(answer, "\n")
+	for _, e := range expected {
+		for _, want := range e.each() {
+			i := slices.IndexFunc(rest, func(line string) bool { return holds(bare(line), bare(want)) })
+			if i < 0 {
+				return held, &repl.LineError{Source: file, Line: e.line, Err: &difference{"the answer is another", want, answer}}
+			}
+			rest = rest[i+1:]
+			held++
+		}
+	}
+	return held, nil
+}
+
+// holds reports whether the words of want stand in those of line.
+func holds(line, want []string) bool {
+	part, rest, more := want, []string(nil), false
+	if i := slices.Index(want, anything); i >= 0 {
+		part, rest, more = want[:i], want[i+1:], true
+	}
+	at := index(line, part)
+	return at >= 0 && (!more || holds(line[at+len(part):], rest))
+}
+
+// bare returns the words of a line without the punctuation around them.
+func bare(line string) []string {
+	words := strings.Fields(line)
+	for i, w := range words {
+		if b := strings.Trim(w, punctuation); b != "" {
+			words[i] = b
+		}
+	}
+	return words
+}
+
+// index returns where part begins in words, or -1.
+func index(words, part []string) int {
+	for i := 0; i+len(part) <= len(words); i++ {
+		if slices.Equal(words[i:i+len(part)], part) {
+			return i
+		}
+	}
+	return -1
+}
+
+// A difference is what was expected of a command beside what it did.
+type difference struct{ what, expected, seen string }
+
+func (d *difference) Error() string {
+	seen := strings.TrimRight(d.seen, "\n")
+	if seen == "" {
+		seen = "nothing"
+	}
+	return fmt.Sprintf("%s\n  expected   %s\n  seen       %s", d.what, d.expected, strings.ReplaceAll(seen, "\n", "\n             "))
+}

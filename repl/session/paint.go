@@ -1,0 +1,24 @@
+package session
+
+import (
+	"github.com/fatih/color"
+
+	"parking/repl"
+)
+
+// painter colours a transcript. Colour repeats what the words say.
+type painter struct{ on bool }
+
+func (p painter) prose(s string) string { return p.paint(s, color.Bold) }
+
+// node paints text that is about a node.
+func (p painter) node(name, text string) string { return p.paint(text, repl.NodeColor(name)) }
+
+func (p painter) paint(s string, attr color.Attribute) string {
+	if !p.on {
+		return s
+	}
+	c := color.New(attr)
+	c.EnableColor() // the caller decided, not this process's own terminal
+	return c.Sprint(s)
+}

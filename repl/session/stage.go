@@ -1,0 +1,100 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// A stage is where one run takes place: a runtime directory and the nodes in
+// it. It belongs to one goroutine.
+type stage struct {
+	cfg    Config
+	file   string // the script's
+	dir    string
+	nodes  []*process // that run, in the order of their start
+	checks int        // that held so far
+}
+
+// open returns a stage without nodes. close it.
+func open(cfg Config, file string) (*stage, error) {
+	dir, err := os.MkdirTemp(cfg.Temp, "parking-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(cookieFile(dir), []byte(rand.Text()+"\n"), 0o600); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return &stage{cfg: cfg, file: file, dir: dir}, nil
+}
+
+func cookieFile(dir string) string { return filepath.Join(dir, "cookie") }
+
+// close ends the nodes, all at once, and removes the directory. The error says
+// which nodes had to be killed.
+func (s *stage) close() error {
+	for _, p := range s.nodes {
+		_ = p.signal(syscall.SIGTERM) // else it is killed below
+	}
+	grace, cancel := context.WithTimeout(context.Background(), s.cfg.Grace)
+	defer cancel()
+	var hung []string
+	for _, p := range s.nodes {
+		if p.wait(grace) != nil {
+			hung = append(hung, p.name)
+			_ = p.signal(syscall.SIGKILL)
+			<-p.done
+		}
+		p.close()
+	}
+	err := os.RemoveAll(s.dir)
+	if len(hung) > 0 {
+		err = errors.Join(fmt.Errorf("within %v of SIGTERM these did not leave and were killed: %s", s.cfg.Grace, strings.Join(hung, " ")), err)
+	}
+	return err
+}
+
+// within bounds a step.
+func (s *stage) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, s.cfg.Step, fmt.Errorf("a step may take %v", s.cfg.Step))
+}
+
+// find returns a node that runs.
+func (s *stage) find(name string) (*process, error) {
+	for _, p := range s.nodes {
+		if p.name == name {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("%s has ended; start it first", name)
+}
+
+// release waits for the end of a node that was told to end.
+func (s *stage) release(ctx context.Context, name string) error {
+	p, err := s.find(name)
+	if err == nil {
+		err = p.wait(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	p.close()
+	s.nodes = slices.DeleteFunc(s.nodes, func(o *process) bool { return o == p })
+	return nil
+}
+
+// lost returns an error if a node has ended that was not meant to.
+func (s *stage) lost() error {
+	for _, p := range s.nodes {
+		if p.isGone() {
+			return p.ended("ended by itself")
+		}
+	}
+	return nil
+}
