@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"parking/lot"
 )
@@ -11,6 +12,10 @@ import (
 // ErrElsewhere is the error of a request to a gate that does not run here, or
 // stopped before it came to the request. Nothing was changed.
 var ErrElsewhere = errors.New("gates: the gate does not run here")
+
+// ErrBusy is the error of a request that the gate did not come to in time.
+// Nothing was changed.
+var ErrBusy = errors.New("gates: the gate is busy")
 
 // ErrCrashed is the error of a request that the gate crashed in: its outcome
 // cannot be known.
@@ -42,6 +47,7 @@ type gate[R any] struct {
 type request[R any] struct {
 	passage Passage
 	crash   bool
+	taken   *atomic.Bool    // by the gate, or back by who asked: whoever is first
 	reply   chan<- reply[R] // with room for one
 }
 
@@ -67,6 +73,9 @@ func (g *gate[R]) Serve(ctx context.Context) error {
 }
 
 func (g *gate[R]) handle(r request[R]) {
+	if !r.taken.CompareAndSwap(false, true) {
+		return
+	}
 	out := reply[R]{err: ErrCrashed}
 	defer func() { r.reply <- out }()
 	if r.crash {

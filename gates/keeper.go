@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/thejerf/suture/v4"
@@ -20,8 +21,9 @@ type Keeper[R any] struct {
 	book    Book[R]
 	crashed func(lot.GateID, string)
 
-	mu    sync.Mutex
-	posts map[lot.GateID]*post[R]
+	mu     sync.Mutex
+	posts  map[lot.GateID]*post[R]
+	closed bool
 }
 
 // post is a gate that runs here.
@@ -37,11 +39,12 @@ func NewKeeper[R any](book Book[R], crashed func(g lot.GateID, why string)) *Kee
 	return &Keeper[R]{book: book, crashed: crashed, posts: make(map[lot.GateID]*post[R])}
 }
 
-// Start runs the gate here and reports whether it did not before.
+// Start runs the gate here and reports whether it did not before. After Close
+// it does nothing.
 func (k *Keeper[R]) Start(id lot.GateID) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.posts[id] != nil {
+	if k.closed || k.posts[id] != nil {
 		return false
 	}
 	g := &gate[R]{id: id, book: k.book, requests: make(chan request[R], mailbox)}
@@ -81,8 +84,11 @@ func (k *Keeper[R]) Stop(id lot.GateID) bool {
 	return true
 }
 
-// StopAll ends all gates.
-func (k *Keeper[R]) StopAll() {
+// Close ends all gates for good.
+func (k *Keeper[R]) Close() {
+	k.mu.Lock()
+	k.closed = true
+	k.mu.Unlock()
 	for _, id := range k.Running() {
 		k.Stop(id)
 	}
@@ -108,8 +114,9 @@ func (k *Keeper[R]) Runs(id lot.GateID) bool {
 }
 
 // Pass sends a vehicle through the gate and returns the book's answer. If the
-// gate does not run here, stops first, or does not come to it before ctx ends,
-// the error is ErrElsewhere; if it crashed in it, ErrCrashed.
+// gate does not run here or stops first, the error is ErrElsewhere; if it does
+// not come to it before ctx ends, ErrBusy; if it crashed in it, ErrCrashed.
+// After the first two nothing was done, nor will be.
 func (k *Keeper[R]) Pass(ctx context.Context, id lot.GateID, p Passage) (R, error) {
 	return k.ask(ctx, id, request[R]{passage: p})
 }
@@ -128,25 +135,24 @@ func (k *Keeper[R]) ask(ctx context.Context, id lot.GateID, r request[R]) (none 
 		return none, fmt.Errorf("%w: gate %d", ErrElsewhere, id)
 	}
 	answer := make(chan reply[R], 1)
-	r.reply = answer
+	r.reply, r.taken = answer, new(atomic.Bool)
+	why := ErrElsewhere
 	select {
 	case p.gate.requests <- r:
-	case <-p.stopped:
-		return none, fmt.Errorf("%w: gate %d", ErrElsewhere, id)
-	case <-ctx.Done():
-		return none, fmt.Errorf("%w: gate %d is busy: %w", ErrElsewhere, id, ctx.Err())
-	}
-	// From here on the request may be carried out, so its answer is waited for:
-	// it comes, or the gate stops without having looked at it.
-	select {
-	case a := <-answer:
-		return a.receipt, a.err
-	case <-p.stopped:
 		select {
 		case a := <-answer:
 			return a.receipt, a.err
-		default:
-			return none, fmt.Errorf("%w: gate %d", ErrElsewhere, id)
+		case <-p.stopped:
+		case <-ctx.Done():
+			why = ErrBusy
 		}
+	case <-p.stopped:
+	case <-ctx.Done():
+		why = ErrBusy
 	}
+	if !r.taken.CompareAndSwap(false, true) { // the gate is at it: a moment
+		a := <-answer
+		return a.receipt, a.err
+	}
+	return none, fmt.Errorf("%w: gate %d", why, id)
 }

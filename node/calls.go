@@ -72,19 +72,24 @@ func (c *calls) Pull(ctx context.Context, req *connect.Request[wire.PullRequest]
 
 // Pass sends a vehicle through a gate that runs here.
 func (c *calls) Pass(ctx context.Context, req *connect.Request[wire.PassRequest]) (*connect.Response[wire.PassReply], error) {
+	g := lot.GateID(req.Msg.GetGate())
 	p, err := lot.ParsePlate(req.Msg.GetPlate())
 	if err != nil {
-		return connect.NewResponse(&wire.PassReply{Verdict: verdict(err)}), nil
+		return connect.NewResponse(&wire.PassReply{Verdict: verdict(g, err)}), nil
 	}
-	delta, err := c.keeper.Pass(ctx, lot.GateID(req.Msg.GetGate()), gates.Passage{
+	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
+	defer cancel()
+	delta, err := c.keeper.Pass(ctx, g, gates.Passage{
 		Plate: p, Out: req.Msg.GetOut(), For: peer.Caller(ctx).Name,
 	})
-	return connect.NewResponse(&wire.PassReply{Verdict: verdict(err), Delta: delta}), nil
+	return connect.NewResponse(&wire.PassReply{Verdict: verdict(g, err), Delta: delta}), nil
 }
 
 // Take runs a gate that the caller has stopped.
 func (c *calls) Take(ctx context.Context, req *connect.Request[wire.TakeRequest]) (*connect.Response[wire.TakeReply], error) {
 	n := (*Node)(c)
+	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
+	defer cancel()
 	reply := &wire.TakeReply{}
 	seen, err := crdt.DecodeVersion(req.Msg.GetVersion())
 	if err == nil {
@@ -97,13 +102,15 @@ func (c *calls) Take(ctx context.Context, req *connect.Request[wire.TakeRequest]
 	if err == nil {
 		reply.Delta, err = n.stew.take(ctx, peer.Caller(ctx).Name, g, clip(req.Msg.GetReason()), seen)
 	}
-	reply.Verdict = verdict(err)
+	reply.Verdict = verdict(g, err)
 	return connect.NewResponse(reply), nil
 }
 
 // Order crashes or moves a gate that runs here.
 func (c *calls) Order(ctx context.Context, req *connect.Request[wire.OrderRequest]) (*connect.Response[wire.OrderReply], error) {
 	n := (*Node)(c)
+	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
+	defer cancel()
 	g := lot.GateID(req.Msg.GetGate())
 	before := n.store.Version()
 	var err error
@@ -115,7 +122,7 @@ func (c *calls) Order(ctx context.Context, req *connect.Request[wire.OrderReques
 	default:
 		err = lot.Refuse(lot.Usage, "%s does not know that order; give all nodes the same version of parking", n.self.Node)
 	}
-	reply := &wire.OrderReply{Verdict: verdict(err)}
+	reply := &wire.OrderReply{Verdict: verdict(g, err)}
 	n.store.View(func(d *crdt.Document) {
 		if delta, _ := d.Since(before); len(delta) < 64 {
 			reply.Delta = crdt.Encode(delta) // the caller sees what it ordered
@@ -131,7 +138,7 @@ func (c *calls) Kill(context.Context, *connect.Request[wire.KillRequest]) (*conn
 	if err == nil {
 		time.AfterFunc(10*time.Millisecond, n.cfg.Die)
 	}
-	return connect.NewResponse(&wire.KillReply{Verdict: verdict(err)}), nil
+	return connect.NewResponse(&wire.KillReply{Verdict: verdict(0, err)}), nil
 }
 
 // clip bounds a text that another node sent.

@@ -34,7 +34,8 @@ type Config struct {
 	Pull     time.Duration // between two pulls, on average
 	NoFaults bool          // refuse kill-node
 	Die      func()        // ends the process at once, without leaving; must not return
-	Rand     *rand.Rand    // owned by the node; incarnations, jitter
+	Now      func() time.Time
+	Rand     *rand.Rand // owned by the node; incarnations, jitter
 	Log      *slog.Logger
 }
 
@@ -53,6 +54,7 @@ func DefaultConfig() Config {
 		Gossip:  5 * time.Millisecond,
 		Pull:    time.Second,
 		Die:     func() { panic("node: nobody said how to die") },
+		Now:     time.Now,
 		Log:     slog.New(slog.DiscardHandler),
 	}
 }
@@ -63,8 +65,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("node: the name %.40q is not 1 to %d of a-z, 0-9 and -", c.Name, lot.MaxName)
 	case !lot.ValidName(c.Cluster):
 		return fmt.Errorf("node: the cluster %.40q is not 1 to %d of a-z, 0-9 and -", c.Cluster, lot.MaxName)
-	case c.Keys == nil || c.Network == nil || c.Rand == nil || c.Log == nil || c.Die == nil:
-		return errors.New("node: keys, network, randomness, log and a way to die are needed")
+	case c.Keys == nil || c.Network == nil || c.Rand == nil || c.Log == nil || c.Die == nil || c.Now == nil:
+		return errors.New("node: keys, network, randomness, log, clock and a way to die are needed")
 	case c.Gossip <= 0 || c.Pull <= 0:
 		return errors.New("node: the intervals must be positive")
 	}

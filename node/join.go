@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
 
-	"parking/lot/crdt"
 	"parking/lot/wire"
 	"parking/node/cookie"
 	"parking/node/member"
@@ -74,11 +74,11 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 
 // joinOne asks the node at addr whether this one may join, and does.
 func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr string) error {
-	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
-	defer cancel()
 	link := peer.NewLink(n.mux, cert, "", addr)
 	defer link.Close()
-	reply, err := link.Hello(ctx, connect.NewRequest(&wire.HelloRequest{
+	hello, cancel := context.WithTimeout(ctx, helloTimeout)
+	defer cancel()
+	reply, err := link.Hello(hello, connect.NewRequest(&wire.HelloRequest{
 		Schema: wire.Schema, Ledger: Ledger, Addr: n.addr(),
 	}))
 	switch {
@@ -91,62 +91,58 @@ func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr strin
 	case reply.Msg.GetRefusal() != "":
 		return fmt.Errorf("%w: %s", errRefused, reply.Msg.GetRefusal())
 	}
-	if reply.Msg.GetNode() == n.self.Node && reply.Msg.GetIncarnation() == n.self.Incarnation {
+	name := reply.Msg.GetNode()
+	if name == n.self.Node && reply.Msg.GetIncarnation() == n.self.Incarnation {
 		return nil // this node itself
+	}
+	if !n.met.Load() {
+		n.stew.hold() // until the others are in view, not only their claims
+		defer n.stew.release()
+		if _, err := n.repl.PullBy(ctx, link, name); err != nil {
+			return fmt.Errorf("node: no state from the node at %s: %w", addr, plain(err))
+		}
+		n.giveWay()
 	}
 	if err := n.agent.Join(addr); err != nil {
 		return err
 	}
 	n.joined[addr] = true
 	n.view.wake()
-	return n.pullFrom(ctx, reply.Msg.GetNode())
+	if err := n.pullFrom(ctx, name); err != nil {
+		return err
+	}
+	if n.isReady() {
+		n.follow(true)
+	}
+	return nil
 }
 
 // pullFrom brings that node's state here, once it is in view.
 func (n *Node) pullFrom(ctx context.Context, name string) error {
+	inView, cancel := context.WithTimeout(ctx, helloTimeout)
+	defer cancel()
 	for {
 		if _, ok := n.links.to(name); ok {
-			break
+			return n.repl.PullFrom(ctx, name)
 		}
-		if !sleep(ctx, 5*time.Millisecond) {
+		if !sleep(inView, 5*time.Millisecond) {
 			return fmt.Errorf("node: %s was joined and did not come into view", name)
 		}
 	}
-	return n.repl.PullFrom(ctx, name)
 }
 
 // catchUp pulls from everyone in view, so that no claim is made in ignorance
 // of others'. Those that do not answer are left to the replicator.
 func (n *Node) catchUp(ctx context.Context) {
+	var wg sync.WaitGroup
 	for _, name := range n.view.others() {
-		ctx, cancel := context.WithTimeout(ctx, helloTimeout)
-		if err := n.pullFrom(ctx, name); err != nil {
-			n.log.Info("first pull failed", "node", name, "err", err)
-		}
-		cancel()
-	}
-}
-
-// found writes the configured settings if nobody has: this node founds the
-// cluster. Where another did and this node's were chosen, it says so.
-func (n *Node) found() {
-	for _, s := range []struct {
-		name, key string
-		Setting
-	}{{"gates", keyGates, n.cfg.Gates}, {"spaces", keySpaces, n.cfg.Spaces}} {
-		has := s.Value
-		_, _ = n.store.Update(0, func(d *crdt.Document) ([]crdt.Mutation, error) {
-			v, ok := setting(d, s.key)
-			if ok {
-				has = v
-				return nil, nil
+		wg.Go(func() {
+			if err := n.pullFrom(ctx, name); err != nil {
+				n.log.Info("first pull failed", "node", name, "err", err)
 			}
-			return []crdt.Mutation{set(d, s.key, s.Value, true)}, nil
 		})
-		if s.Given && has != s.Value {
-			n.notice("%s %d was given, the cluster has %d: following it; set %s %d changes it for all", s.name, s.Value, has, s.name, s.Value)
-		}
 	}
+	wg.Wait()
 }
 
 // keepJoining goes on trying those that it knows of and does not see, until

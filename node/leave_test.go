@@ -14,8 +14,12 @@ import (
 func TestTheOwnerLeaves(t *testing.T) {
 	inLabs(t, 10, func(t *testing.T, l *lab) {
 		nodes := l.cluster("larry", "gary", "harry")
+		if err := nodes[0].SetSpaces(t.Context(), 2000); err != nil {
+			t.Fatal(err)
+		}
+		l.settled(time.Second)
 		nodes[1].forget()
-		admitted := make(chan lot.Plate, 1000)
+		admitted := make(chan lot.Plate, 2000)
 		stop := make(chan struct{})
 		loaded := make(chan struct{})
 		go func() {
@@ -31,6 +35,7 @@ func TestTheOwnerLeaves(t *testing.T) {
 					admitted <- p
 				} else {
 					t.Errorf("entry of %s during a leave: %v", p, err)
+					return
 				}
 			}
 		}()

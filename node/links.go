@@ -77,12 +77,23 @@ func (l *links) sync(ctx context.Context) {
 // hold keeps a stream open while that life of the node lasts. When it breaks
 // and nobody listens there any more, or somebody else does, that life is over,
 // whatever SWIM still thinks.
+//
+// The kernel closes a dead process's streams a few milliseconds before its
+// listener, so the first looks follow each other fast.
 func (l *links) hold(ctx context.Context, k *link) {
+	const first, most = 2 * time.Millisecond, 200 * time.Millisecond
+	pause := first
 	for ctx.Err() == nil {
 		stream, err := k.Hold(ctx, connect.NewRequest(&wire.HoldRequest{}))
 		if err == nil {
 			for stream.Receive() {
+				if k.Peer().Incarnation != k.host.Incarnation {
+					l.view.died(k.host, "restarted")
+					stream.Close()
+					return
+				}
 				l.view.contacted(k.host)
+				pause = first
 			}
 			err = stream.Err()
 			stream.Close()
@@ -91,19 +102,11 @@ func (l *links) hold(ctx context.Context, k *link) {
 			return
 		}
 		l.log.Debug("held stream ended", "peer", k.host.Node, "err", err)
-		if id := k.Peer(); id.Name == k.host.Node && id.Incarnation != k.host.Incarnation {
-			l.view.died(k.host, "restarted")
-			return
-		}
 		if k.Refuses() && ctx.Err() == nil {
 			l.view.died(k.host, "connection refused")
 		}
-		t := time.NewTimer(200 * time.Millisecond)
-		select {
-		case <-ctx.Done():
-		case <-t.C:
-		}
-		t.Stop()
+		sleep(ctx, pause)
+		pause = min(2*pause, most)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"parking/gates"
@@ -45,6 +46,8 @@ type Node struct {
 
 	over   int             // vehicles above the spaces at the last look; under the store's lock
 	joined map[string]bool // addresses that were joined; Run's, then keepJoining's
+	met    atomic.Bool     // another node was in view
+	given  given
 }
 
 // ErrEnded is the error of what was asked of a node that has ended.
@@ -63,6 +66,7 @@ func New(cfg Config) (*Node, error) {
 		ready: make(chan struct{}),
 
 		joined: make(map[string]bool),
+		given:  given{told: make(map[string]bool)},
 	}
 	n.replica = crdt.NewReplica(n.self.Node, n.self.Incarnation)
 	n.keeper = gates.NewKeeper(n.book, n.crashed)
@@ -121,7 +125,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	defer func() {
 		stop()
 		n.links.close()
-		n.keeper.StopAll()
+		n.keeper.Close()
 		err = errors.Join(err, n.agent.Close())
 		wg.Wait()
 	}()
@@ -133,11 +137,13 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		return err
 	}
 	n.found()
-	wg.Go(func() { n.stew.run(work) })
-	wg.Go(func() { n.stew.tell(work) })
+	before := n.stew.holding()
 	n.stew.settle()
 	n.view.speak()
 	close(n.ready)
+	n.follow(true)
+	wg.Go(func() { n.stew.run(work) })
+	wg.Go(func() { n.stew.tell(work, before) })
 	wg.Go(func() { n.keepJoining(work, cert) })
 
 	select {
@@ -159,7 +165,11 @@ func (n *Node) changed(ctx context.Context) {
 	n.changes.signal()
 	n.links.sync(ctx)
 	n.stew.wake()
-	for _, name := range n.view.others() {
+	others := n.view.others()
+	if len(others) > 0 {
+		n.met.Store(true)
+	}
+	for _, name := range others {
 		n.repl.Kick(name) // who joined, or came back, may have news
 	}
 }
@@ -169,6 +179,13 @@ func (n *Node) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	n.stew.retire(ctx)
+	if len(n.view.others()) > 0 {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if !n.repl.HandOn(ctx) {
+			n.log.Warn("left before another node had everything that was recorded here")
+		}
+	}
 	if err := n.agent.Leave(); err != nil {
 		n.log.Info("left without telling everyone", "err", err)
 	}

@@ -18,7 +18,7 @@ func (n *Node) observe(d *crdt.Document, c replicate.Change) {
 	over := spaces(d).Over()
 	grew := over > n.over
 	n.over = over
-	if m == nil || m.Kind == crdt.Register {
+	if m == nil || m.Kind == crdt.Register && !strings.HasPrefix(m.Key, tallyPrefix) {
 		n.stew.wake()
 	}
 	if !n.isReady() {

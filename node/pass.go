@@ -19,6 +19,9 @@ import (
 const (
 	// callTimeout bounds one call to another node.
 	callTimeout = 2 * time.Second
+	// serveTimeout is how long a call may wait here: the caller hears that it
+	// was in vain, and need not guess.
+	serveTimeout = callTimeout * 3 / 4
 	// findTimeout is how long a gate without a node is waited for.
 	findTimeout = 2 * time.Second
 )
@@ -83,7 +86,7 @@ func (n *Node) Rebalance(ctx context.Context) (moved int, err error) {
 	var moves []gates.Move
 	alive := n.view.alive()
 	n.store.View(func(d *crdt.Document) {
-		total, _ := setting(d, keyGates)
+		total := gatesIn(d)
 		moves = gates.Spread(total, alive, holders(d, total, alive))
 	})
 	for _, m := range moves {
@@ -120,17 +123,19 @@ func (n *Node) atGate(ctx context.Context, g lot.GateID, here func(context.Conte
 			return err
 		}
 		owner, found := n.owner(g)
+		call, done := context.WithTimeout(ctx, callTimeout)
 		err := fmt.Errorf("%w: no node runs it", gates.ErrElsewhere)
 		if found && owner == n.self {
-			err = here(ctx)
+			err = here(call)
 		} else if found {
 			if k, ok := n.links.to(owner.Node); ok {
-				call, cancel := context.WithTimeout(ctx, callTimeout)
 				err = there(call, k)
-				cancel()
 			}
 		}
+		done()
 		switch {
+		case errors.Is(err, gates.ErrBusy):
+			return busy(g)
 		case errors.Is(err, gates.ErrCrashed):
 			return lot.Refuse(lot.Unknown, "gate %d crashed while it was asked; read tells whether it was done", g)
 		case !errors.Is(err, gates.ErrElsewhere) && !errors.Is(err, peer.ErrDial):
@@ -182,15 +187,21 @@ func (n *Node) answered(v *wire.Verdict, d *wire.Delta) error {
 	return nil
 }
 
+func busy(g lot.GateID) error {
+	return lot.Refuse(lot.Unreachable, "gate %d did not come to it in time; try again in a moment", g)
+}
+
 // verdict is the inverse of answered.
-func verdict(err error) *wire.Verdict {
+func verdict(g lot.GateID, err error) *wire.Verdict {
 	switch {
 	case err == nil:
 		return &wire.Verdict{}
 	case errors.Is(err, gates.ErrElsewhere):
 		return &wire.Verdict{Elsewhere: true}
+	case errors.Is(err, gates.ErrBusy):
+		return verdict(g, busy(g))
 	case errors.Is(err, gates.ErrCrashed):
-		return &wire.Verdict{Code: string(lot.Unknown), Text: "the gate crashed while it was asked; read tells whether it was done"}
+		return &wire.Verdict{Code: string(lot.Unknown), Text: fmt.Sprintf("gate %d crashed while it was asked; read tells whether it was done", g)}
 	}
 	return &wire.Verdict{Code: string(lot.CodeOf(err)), Text: err.Error()}
 }
@@ -203,12 +214,12 @@ func (n *Node) book(g lot.GateID, p gates.Passage) (*wire.Delta, error) {
 	}
 	ms, err := n.store.Update(by, func(d *crdt.Document) ([]crdt.Mutation, error) {
 		v, in := d.Vehicle(p.Plate)
-		now := time.Now()
+		now := n.cfg.Now()
 		if p.Out {
 			if !in {
 				return nil, lot.NotInLot(p.Plate)
 			}
-			return []crdt.Mutation{d.Exit(now, p.Plate, g), count(d, g, true)}, nil
+			return []crdt.Mutation{d.Exit(now, p.Plate, g), count(now, d, g, true)}, nil
 		}
 		if in {
 			return nil, lot.AlreadyIn(v)
@@ -216,7 +227,7 @@ func (n *Node) book(g lot.GateID, p gates.Passage) (*wire.Delta, error) {
 		if err := spaces(d).CheckAdmit(); err != nil {
 			return nil, err
 		}
-		return []crdt.Mutation{d.Enter(now, p.Plate, g), count(d, g, false)}, nil
+		return []crdt.Mutation{d.Enter(now, p.Plate, g), count(now, d, g, false)}, nil
 	})
 	if err != nil {
 		return nil, err

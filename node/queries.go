@@ -14,13 +14,11 @@ import (
 )
 
 func gatesIn(d *crdt.Document) int {
-	v, _ := setting(d, keyGates)
-	return v
+	return setting(d, keyGates)
 }
 
 func spaces(d *crdt.Document) lot.Spaces {
-	v, _ := setting(d, keySpaces)
-	return lot.Spaces{Total: v, Taken: d.Taken()}
+	return lot.Spaces{Total: setting(d, keySpaces), Taken: d.Taken()}
 }
 
 // Gates returns how many gates the lot has.

@@ -58,37 +58,68 @@ func claims(d *crdt.Document, g lot.GateID) []gates.Claim {
 	return out
 }
 
-// claim makes h the gate's claimant, one epoch above all that were seen.
-func claim(d *crdt.Document, g lot.GateID, h gates.Host, reason string) crdt.Mutation {
+// claim makes this node the gate's claimant, one epoch above all that were
+// seen.
+func (n *Node) claim(d *crdt.Document, g lot.GateID, reason string) crdt.Mutation {
 	var epoch uint64
 	for _, c := range claims(d, g) {
 		epoch = max(epoch, c.Epoch)
 	}
-	return d.Set(time.Now(), claimKey(g), marshal(&wire.Claim{
-		Node: h.Node, Incarnation: h.Incarnation, Epoch: epoch + 1, Reason: reason,
+	return n.setClaim(d, g, gates.Claim{Host: n.self, Epoch: epoch + 1, Reason: reason})
+}
+
+func (n *Node) setClaim(d *crdt.Document, g lot.GateID, c gates.Claim) crdt.Mutation {
+	return d.Set(n.cfg.Now(), claimKey(g), marshal(&wire.Claim{
+		Node: c.Host.Node, Incarnation: c.Host.Incarnation, Epoch: c.Epoch, Reason: c.Reason,
 	}))
 }
 
-// setting returns a setting's value and false while nobody has written it. A
-// value that was set rules over one that a founding node brought along; of
+// setting returns a setting's value, or 0 while nobody has written it.
+func setting(d *crdt.Document, key string) int {
+	value, _ := effective(d, key)
+	return value
+}
+
+// effective also returns whether the value was set, not founded with. A value that was set rules over one that a founding node brought along; of
 // several founders the earliest rules, so that a node that starts cut off
 // changes nothing for the cluster it comes back to.
-func setting(d *crdt.Document, key string) (value int, ok bool) {
+func effective(d *crdt.Document, key string) (value int, wasSet bool) {
+	bound := int64(lot.MaxSpaces)
+	if key == keyGates {
+		bound = lot.MaxGates
+	}
 	for _, s := range d.Siblings(key) {
 		var w wire.Setting
-		if proto.Unmarshal(s.Value, &w) != nil || w.GetValue() < 1 || w.GetValue() > lot.MaxSpaces {
+		if proto.Unmarshal(s.Value, &w) != nil || w.GetValue() < 1 || w.GetValue() > bound {
 			continue
 		}
-		value, ok = int(w.GetValue()), true
+		value = int(w.GetValue())
 		if !w.GetFounding() {
 			return value, true // siblings come latest first
 		}
 	}
-	return value, ok
+	return value, false
 }
 
-func set(d *crdt.Document, key string, value int, founding bool) crdt.Mutation {
-	return d.Set(time.Now(), key, marshal(&wire.Setting{Value: int64(value), Founding: founding}))
+// founded returns what others than that replica founded the setting with, and
+// whether it lies beside that replica's own founding value.
+func founded(d *crdt.Document, key string, self crdt.Replica) (value int, both bool) {
+	var mine bool
+	for _, s := range d.Siblings(key) {
+		var w wire.Setting
+		switch {
+		case proto.Unmarshal(s.Value, &w) != nil || !w.GetFounding():
+		case s.Dot.Replica == self:
+			mine = true
+		default:
+			value = int(w.GetValue())
+		}
+	}
+	return value, mine && value > 0
+}
+
+func (n *Node) setSetting(d *crdt.Document, key string, value int, founding bool) crdt.Mutation {
+	return d.Set(n.cfg.Now(), key, marshal(&wire.Setting{Value: int64(value), Founding: founding}))
 }
 
 // tally is what passed a gate.
@@ -121,7 +152,7 @@ func tallies(d *crdt.Document) map[lot.GateID]tally {
 }
 
 // count adds a passage of a gate on this replica.
-func count(d *crdt.Document, g lot.GateID, out bool) crdt.Mutation {
+func count(now time.Time, d *crdt.Document, g lot.GateID, out bool) crdt.Mutation {
 	key := tallyKey(g, d.Self())
 	var w wire.Tally
 	for _, s := range d.Siblings(key) {
@@ -132,5 +163,5 @@ func count(d *crdt.Document, g lot.GateID, out bool) crdt.Mutation {
 	} else {
 		w.In++
 	}
-	return d.Set(time.Now(), key, marshal(&w))
+	return d.Set(now, key, marshal(&w))
 }

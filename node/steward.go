@@ -27,8 +27,15 @@ type steward struct {
 
 	mu      sync.Mutex
 	away    map[lot.GateID]bool // being handed over: not to be restarted
+	held    int                 // what runs is left alone while this is not 0
 	retired bool
 }
+
+// Reasons of claims that settle which of several claimants runs a gate.
+const (
+	reasonTogether = "started together"
+	reasonSplit    = "both sides ran it"
+)
 
 func newSteward(n *Node) *steward {
 	return &steward{n: n, pokes: make(chan struct{}, 1), news: make(chan struct{}, 1), away: make(map[lot.GateID]bool)}
@@ -51,33 +58,49 @@ func (s *steward) run(ctx context.Context) {
 			return
 		case <-s.pokes:
 			s.settle()
+			s.n.follow(false)
 		}
 	}
+}
+
+// hold keeps everything as it is until release.
+func (s *steward) hold() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held++
+}
+
+func (s *steward) release() {
+	s.mu.Lock()
+	s.held--
+	s.mu.Unlock()
+	s.wake()
 }
 
 // settle compares what runs here with what should, and acts.
 func (s *steward) settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.retired {
+	if s.retired || s.held > 0 {
 		return
 	}
 	n := s.n
 	alive := n.view.alive()
-	var total int
 	should := make(map[lot.GateID]bool)
 	_, _ = n.store.Update(replicate.Own, func(d *crdt.Document) (ms []crdt.Mutation, err error) {
-		total, _ = setting(d, keyGates)
+		total := gatesIn(d)
+		fresh := len(d.Siblings(claimKey(1))) == 0
 		holders := holders(d, total, alive)
-		for g, h := range gates.Place(total, alive, holders) {
-			if h != n.self || s.away[g] {
+		place := gates.Place(total, alive, holders)
+		for g := lot.GateID(1); int(g) <= total; g++ {
+			if place[g] != n.self || s.away[g] {
 				continue
 			}
 			should[g] = true
 			if _, standing := holders[g]; !standing {
-				ms = append(ms, claim(d, g, n.self, s.orphaned(d, g)))
-			} else if len(claims(d, g)) > 1 {
-				ms = append(ms, claim(d, g, n.self, "two had claimed it"))
+				ms = append(ms, n.claim(d, g, s.orphaned(d, g, fresh)))
+			} else if all := claims(d, g); len(owners(all, alive)) > 1 {
+				ms = append(ms, n.claim(d, g, splitReason(all)))
 			}
 		}
 		return ms, nil
@@ -103,8 +126,16 @@ func holders(d *crdt.Document, total int, alive []gates.Host) map[lot.GateID]gat
 	return out
 }
 
-// orphaned says why nobody runs a gate.
-func (s *steward) orphaned(d *crdt.Document, g lot.GateID) string {
+// splitReason says how a gate came to have several claimants.
+func splitReason(all []gates.Claim) string {
+	if slices.ContainsFunc(all, func(c gates.Claim) bool { return c.Epoch > 1 }) {
+		return reasonSplit
+	}
+	return reasonTogether
+}
+
+// orphaned says why nobody runs a gate; fresh, that nobody ever ran any.
+func (s *steward) orphaned(d *crdt.Document, g lot.GateID, fresh bool) string {
 	for _, c := range claims(d, g) {
 		if m, ok := s.n.view.find(c.Host.Node); ok && m.host() == c.Host {
 			if m.Status == member.Failed {
@@ -114,13 +145,13 @@ func (s *steward) orphaned(d *crdt.Document, g lot.GateID) string {
 		}
 		return c.Host.Node + " is gone"
 	}
-	if g == 1 || len(claims(d, 1)) == 0 {
-		if len(s.n.view.others()) == 0 {
-			return "first node"
-		}
-		return "nobody ran it"
+	switch {
+	case !fresh:
+		return "new gate"
+	case len(s.n.view.others()) == 0:
+		return "first node"
 	}
-	return "new gate"
+	return reasonTogether
 }
 
 // retire stops every gate here for good and hands each to another node, if
@@ -130,27 +161,45 @@ func (s *steward) retire(ctx context.Context) {
 	s.retired = true
 	s.mu.Unlock()
 	n := s.n
-	running := n.keeper.Running()
-	alive := slices.DeleteFunc(n.view.alive(), func(h gates.Host) bool { return h == n.self })
-	var to map[lot.GateID]gates.Host
-	n.store.View(func(d *crdt.Document) {
-		total, _ := setting(d, keyGates)
-		to = gates.Place(total, alive, holders(d, total, alive))
-	})
-	for _, g := range running {
-		n.keeper.Stop(g)
-		if h, ok := to[g]; ok {
-			if err := n.give(ctx, g, h.Node, n.self.Node+" left"); err != nil {
-				n.log.Info("gate not handed over", "gate", g, "to", h.Node, "err", err)
+	first := s.successors(n.self)
+	var wg sync.WaitGroup
+	for _, g := range n.keeper.Running() {
+		wg.Go(func() {
+			not := []gates.Host{n.self}
+			for to, ok := first[g]; ok && ctx.Err() == nil; to, ok = s.successors(not...)[g] {
+				err := n.ask(ctx, to.Node)
+				if err == nil {
+					n.keeper.Stop(g)
+					err = n.give(ctx, g, to.Node, n.self.Node+" left")
+				}
+				if err == nil {
+					return
+				}
+				n.log.Info("gate not handed over", "gate", g, "to", to.Node, "err", err)
+				not = append(not, to)
 			}
-		}
+			n.keeper.Stop(g)
+		})
 	}
+	wg.Wait()
+}
+
+// successors returns where each gate would run without those hosts.
+func (s *steward) successors(not ...gates.Host) (to map[lot.GateID]gates.Host) {
+	alive := slices.DeleteFunc(s.n.view.alive(), func(h gates.Host) bool { return slices.Contains(not, h) })
+	s.n.store.View(func(d *crdt.Document) {
+		to = gates.Place(gatesIn(d), alive, holders(d, gatesIn(d), alive))
+	})
+	return to
 }
 
 // move stops a gate that runs here and hands it to another node. If that node
 // does not take it, it goes on here.
 func (s *steward) move(ctx context.Context, g lot.GateID, to, reason string) error {
 	n := s.n
+	if err := n.ask(ctx, to); err != nil { // before anything stops
+		return err
+	}
 	s.mu.Lock()
 	if s.retired || s.away[g] || !n.keeper.Runs(g) {
 		s.mu.Unlock()
@@ -165,6 +214,23 @@ func (s *steward) move(ctx context.Context, g lot.GateID, to, reason string) err
 	s.mu.Unlock()
 	s.settle()
 	return err
+}
+
+// askTimeout is how long a node may take to show that it is there.
+const askTimeout = 500 * time.Millisecond
+
+// ask returns nil if the node of that name answers.
+func (n *Node) ask(ctx context.Context, name string) error {
+	client, ok := n.links.Client(name)
+	if !ok {
+		return lot.Refuse(lot.Unreachable, "%s is not there; members lists who is", name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if _, err := client.Digest(ctx, connect.NewRequest(&wire.DigestRequest{})); err != nil {
+		return lot.Refuse(lot.Unreachable, "%s does not answer (%v); try again in a moment", name, plain(err))
+	}
+	return nil
 }
 
 // give asks a node to take a gate that was stopped here.
@@ -188,28 +254,32 @@ func (n *Node) give(ctx context.Context, g lot.GateID, to, reason string) error 
 // what that gate wrote.
 func (s *steward) take(ctx context.Context, from string, g lot.GateID, reason string, seen crdt.Version) (*wire.Delta, error) {
 	n := s.n
-	for !n.store.Version().Covers(seen) {
+	if !n.store.Version().Covers(seen) {
 		if err := n.repl.PullFrom(ctx, from); err != nil {
 			return nil, lot.Refuse(lot.Refused, "%s could not catch up with %s: %v", n.self.Node, from, plain(err))
 		}
+		if !n.store.Version().Covers(seen) {
+			return nil, lot.Refuse(lot.Refused, "%s has not got what gate %d admitted on %s", n.self.Node, g, from)
+		}
 	}
 	s.mu.Lock()
-	if s.retired {
-		s.mu.Unlock()
+	defer s.mu.Unlock()
+	switch {
+	case s.retired:
 		return nil, lot.Refuse(lot.Refused, "%s is leaving itself", n.self.Node)
+	case ctx.Err() != nil: // the caller has given up, and runs it again
+		return nil, lot.Refuse(lot.Refused, "%s was too slow to take gate %d", n.self.Node, g)
 	}
 	ms, _ := n.store.Update(replicate.Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
-		return []crdt.Mutation{claim(d, g, n.self, reason)}, nil
+		return []crdt.Mutation{n.claim(d, g, reason)}, nil
 	})
 	n.keeper.Start(g)
-	s.mu.Unlock()
 	return crdt.Encode(ms), nil
 }
 
-// tell emits who runs which gates, whenever that changed, until ctx ends. Gates
-// that change hands together are told together.
-func (s *steward) tell(ctx context.Context) {
-	last := s.holding()
+// tell emits who runs which gates, whenever that is not as it last was, until
+// ctx ends. Gates that change hands together are told together.
+func (s *steward) tell(ctx context.Context, last holding) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -238,7 +308,7 @@ func (s *steward) holding() holding {
 	alive := s.n.view.alive()
 	h := holding{by: make(map[lot.GateID]gates.Claim), split: make(map[lot.GateID]bool)}
 	s.n.store.View(func(d *crdt.Document) {
-		h.total, _ = setting(d, keyGates)
+		h.total = gatesIn(d)
 		for g := lot.GateID(1); int(g) <= h.total; g++ {
 			all := claims(d, g)
 			if c, ok := gates.Winner(all, alive); ok {
@@ -267,22 +337,25 @@ func holdingDiff(last, now holding, self gates.Host) (events []Event) {
 	}
 	moved := make(map[group][]lot.GateID)
 	var order []group
-	var split, closed []lot.GateID
+	var split, closed []lot.GateID // split: known only by its end, if that came fast
 	for g := lot.GateID(1); int(g) <= max(last.total, now.total); g++ {
 		c, ok := now.by[g]
 		switch was, had := last.by[g]; {
 		case int(g) > now.total:
 			closed = append(closed, g)
-		case ok && (!had || was.Host != c.Host):
+		case ok && (!had || was.Host != c.Host || resolves(was, c)):
 			k := group{c.Host, c.Reason}
 			if moved[k] == nil {
 				order = append(order, k)
 			}
 			moved[k] = append(moved[k], g)
 		}
-		if now.split[g] && !last.split[g] {
+		if was := last.by[g]; !last.split[g] && (now.split[g] || resolves(was, c) && c.Reason == reasonSplit) {
 			split = append(split, g)
 		}
+	}
+	if split != nil {
+		events = append(events, Event{Kind: GatesSplit, Gates: split})
 	}
 	for _, k := range order {
 		events = append(events, Event{Kind: GatesRun, Node: k.host.Node, Here: k.host == self, Gates: moved[k], Reason: k.reason})
@@ -290,8 +363,10 @@ func holdingDiff(last, now holding, self gates.Host) (events []Event) {
 	if closed != nil {
 		events = append(events, Event{Kind: GatesClosed, Gates: closed, Reason: fmt.Sprintf("set gates %d", now.total)})
 	}
-	if split != nil {
-		events = append(events, Event{Kind: GatesSplit, Gates: split})
-	}
 	return events
+}
+
+// resolves reports whether claim c was made since, to settle who runs a gate.
+func resolves(since, c gates.Claim) bool {
+	return c.Epoch > since.Epoch && (c.Reason == reasonSplit || c.Reason == reasonTogether)
 }

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"time"
 
 	"parking/lot"
 	"parking/lot/crdt"
@@ -20,7 +19,7 @@ func (n *Node) TrackEntry(ctx context.Context, p lot.Plate, g lot.GateID) (after
 		if v, in := d.Vehicle(p); in {
 			return nil, lot.AlreadyIn(v)
 		}
-		return []crdt.Mutation{d.Enter(time.Now(), p, g)}, nil
+		return []crdt.Mutation{d.Enter(n.cfg.Now(), p, g)}, nil
 	})
 }
 
@@ -36,7 +35,7 @@ func (n *Node) TrackExit(ctx context.Context, p lot.Plate, g lot.GateID) (after 
 		if _, in := d.Vehicle(p); !in {
 			return nil, lot.NotInLot(p)
 		}
-		return []crdt.Mutation{d.Exit(time.Now(), p, g)}, nil
+		return []crdt.Mutation{d.Exit(n.cfg.Now(), p, g)}, nil
 	})
 }
 
@@ -71,7 +70,7 @@ func (n *Node) set(ctx context.Context, key string, v int, err error) error {
 		return err
 	}
 	_, err = n.store.Update(replicate.Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
-		return []crdt.Mutation{set(d, key, v, false)}, nil
+		return []crdt.Mutation{n.setSetting(d, key, v, false)}, nil
 	})
 	n.stew.settle()
 	return err

@@ -168,7 +168,7 @@ func diff(old, now []Member) (events []Event) {
 				events = append(events, Event{Kind: NodeLeft, Node: m.Name, Count: alive})
 			}
 		case member.Failed:
-			if wasAlive {
+			if wasAlive || known && was.Status == member.Leaving {
 				reason := m.Reason
 				if reason == "" {
 					reason = "no answer"

@@ -19,6 +19,12 @@ import (
 // the host's network (Listen) and, in tests, a network in memory.
 type Transport = memberlist.NodeAwareTransport
 
+// A Packet and an Address are what a Transport deals in.
+type (
+	Packet  = memberlist.Packet
+	Address = memberlist.Address
+)
+
 // ErrPortTaken is the error of a port that another process listens on.
 var ErrPortTaken = errors.New("member: port in use")
 
@@ -32,6 +38,8 @@ type Mux struct {
 	addr   net.Addr
 	ctx    context.Context // ends with the mux
 	cancel context.CancelFunc
+	closed chan struct{} // the transport has ended
+	once   sync.Once
 	wg     sync.WaitGroup
 }
 
@@ -61,23 +69,24 @@ func NewMux(t Transport) (*Mux, error) {
 		addr:      &net.TCPAddr{IP: ip, Port: port},
 		ctx:       ctx,
 		cancel:    cancel,
+		closed:    make(chan struct{}),
 	}
 	m.wg.Add(1)
 	go m.accept()
 	return m, nil
 }
 
+// accept takes connections until the transport has ended, not just until it is
+// told to: memberlist's waits in its Shutdown for those it has accepted to be
+// taken.
 func (m *Mux) accept() {
 	defer m.wg.Done()
 	slots := make(chan struct{}, maxPeeks)
 	for {
 		select {
-		case <-m.ctx.Done():
+		case <-m.closed:
 			return
-		case c, ok := <-m.Transport.StreamCh():
-			if !ok {
-				return
-			}
+		case c := <-m.Transport.StreamCh():
 			select {
 			case slots <- struct{}{}:
 				m.wg.Add(1)
@@ -124,6 +133,7 @@ func (m *Mux) StreamCh() <-chan net.Conn { return m.gossip }
 func (m *Mux) Shutdown() error {
 	m.cancel()
 	err := m.Transport.Shutdown()
+	m.once.Do(func() { close(m.closed) })
 	m.wg.Wait()
 	return err
 }

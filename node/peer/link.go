@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -24,8 +26,10 @@ const protocol = "h2"
 // maxMessage bounds one message on a stream, in bytes.
 const maxMessage = 4 << 20
 
-// dialTimeout bounds how long a connection may take to be made.
-const dialTimeout = 2 * time.Second
+// dialTimeout bounds how long a connection may take to be made, handshake and
+// all: less than a call may take, so that a call that was never sent is known
+// to be one.
+const dialTimeout = 1500 * time.Millisecond
 
 // ErrDial wraps the error of every call that did not reach the other node:
 // nothing was sent, so nothing has happened there.
@@ -49,15 +53,29 @@ type Link struct {
 	tls    *tls.Config
 	http   *http.Transport
 
-	mu   sync.Mutex
-	conn *tls.Conn // the latest one
-	peer cookie.Identity
+	mu     sync.Mutex
+	conns  map[*conn]struct{} // open ones
+	peer   cookie.Identity    // at the end of the latest
+	closed bool
+}
+
+// conn is an open connection of a link.
+type conn struct {
+	net.Conn
+	link *Link
+}
+
+func (c *conn) Close() error {
+	c.link.mu.Lock()
+	delete(c.link.conns, c)
+	c.link.mu.Unlock()
+	return c.Conn.Close()
 }
 
 // NewLink returns a link to the node at addr, which must be the one called
 // name unless name is empty. It does not connect yet.
 func NewLink(d Dialer, cert *cookie.Certificate, name, addr string) *Link {
-	l := &Link{dialer: d, addr: addr, name: name, tls: cert.Client(name, protocol)}
+	l := &Link{dialer: d, addr: addr, name: name, tls: cert.Client(name, protocol), conns: make(map[*conn]struct{})}
 	var h2 http.Protocols
 	h2.SetHTTP2(true)
 	l.http = &http.Transport{
@@ -75,12 +93,21 @@ func NewLink(d Dialer, cert *cookie.Certificate, name, addr string) *Link {
 }
 
 func (l *Link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	raw, err := l.dialer.Dial(l.addr, l.name, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	dialled, err := l.dialer.Dial(l.addr, l.name, dialTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDial, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
+	raw := &conn{dialled, l}
+	l.mu.Lock()
+	closed := l.closed
+	l.conns[raw] = struct{}{}
+	l.mu.Unlock()
+	if closed { // after that nobody would close raw
+		raw.Close()
+		return nil, fmt.Errorf("%w: %w", ErrDial, net.ErrClosed)
+	}
 	c := tls.Client(raw, l.tls)
 	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()
@@ -92,7 +119,7 @@ func (l *Link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, fmt.Errorf("%w: %w", ErrDial, err)
 	}
 	l.mu.Lock()
-	l.conn, l.peer = c, id
+	l.peer = id
 	l.mu.Unlock()
 	return c, nil
 }
@@ -119,12 +146,14 @@ func (l *Link) Refuses() bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// Close breaks the connection; calls on it fail.
+// Close breaks the link for good; calls on it fail.
 func (l *Link) Close() {
-	l.http.CloseIdleConnections()
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conn != nil {
-		_ = l.conn.NetConn().Close()
+	l.closed = true
+	open := slices.Collect(maps.Keys(l.conns))
+	l.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close()
 	}
+	l.http.CloseIdleConnections()
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -17,23 +18,47 @@ import (
 )
 
 // Serve answers other nodes' calls on l with h until ctx ends, and returns
-// when the handlers were told to. A handler finds its caller with Caller.
+// when the handlers have. A handler finds its caller with Caller.
 func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h wireconnect.PeerHandler, logger *slog.Logger) error {
 	mux := http.NewServeMux()
 	mux.Handle(wireconnect.NewPeerHandler(h, connect.WithReadMaxBytes(maxMessage)))
 	var h2 http.Protocols
 	h2.SetHTTP2(true)
+	var (
+		mu       sync.Mutex
+		ended    bool
+		handlers sync.WaitGroup
+	)
 	srv := &http.Server{
-		Handler:           identified(mux),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			if ended {
+				mu.Unlock()
+				return
+			}
+			handlers.Add(1)
+			mu.Unlock()
+			defer handlers.Done()
+			identified(mux).ServeHTTP(w, r)
+		}),
 		TLSConfig:         cert.Server(protocol),
 		Protocols:         &h2,
 		ReadHeaderTimeout: 5 * time.Second,
 		ErrorLog:          log.New(lines{logger}, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: 15 * time.Second, // a caller that vanished is let go
+			PingTimeout:     5 * time.Second,
+		},
 	}
 	stopped := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stopped()
 	err := srv.Serve(tls.NewListener(l, srv.TLSConfig))
+	_ = srv.Close()
+	mu.Lock()
+	ended = true
+	mu.Unlock()
+	handlers.Wait()
 	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"parking/lot/crdt"
 	"parking/lot/wire"
+	"parking/lot/wire/wireconnect"
 )
 
 const (
@@ -29,6 +30,10 @@ func (r *Replicator) pull(ctx context.Context) {
 	busy := make(map[string]bool)
 	again := make(map[string]bool) // kicked while busy
 	start := func(name string) {
+		if _, ok := r.peers.Client(name); !ok {
+			delete(again, name)
+			return
+		}
 		if busy[name] || len(busy) >= maxPulls {
 			again[name] = true
 			return
@@ -54,8 +59,10 @@ func (r *Replicator) pull(ctx context.Context) {
 		case name := <-done:
 			delete(busy, name)
 			for name := range again {
+				if len(busy) == maxPulls {
+					break
+				}
 				start(name)
-				break
 			}
 		case <-tick.C:
 			if names := r.peers.Names(); len(names) > 0 {
@@ -83,49 +90,96 @@ func (r *Replicator) PullFrom(ctx context.Context, name string) error {
 	if !ok {
 		return fmt.Errorf("replicate: %s is not there to be pulled from", name)
 	}
+	_, err := r.PullBy(ctx, client, name)
+	return err
+}
+
+// PullBy does what PullFrom does, by the client of a node that need not be a
+// peer yet, and returns what that node had when it was asked.
+func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, name string) (theirs crdt.Version, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	alarm := time.AfterFunc(answerTimeout, func() { cancel(fmt.Errorf("replicate: %s does not answer", name)) })
 	defer alarm.Stop()
 
-	digest := r.store.Digest()
+	digest, ours := r.store.Mark()
 	stream, err := client.Pull(ctx, connect.NewRequest(&wire.PullRequest{
 		Schema:  wire.Schema,
 		Digest:  digest[:],
-		Version: crdt.EncodeVersion(r.store.Version()),
+		Version: crdt.EncodeVersion(ours),
 	}))
 	if err != nil {
-		return cause(ctx, err)
+		return theirs, cause(ctx, err)
 	}
 	defer stream.Close()
+	theirs = ours // if they say nothing
 	var staged crdt.Stager
 	for stream.Receive() {
 		alarm.Reset(answerTimeout)
 		c := stream.Msg()
+		if c.GetVersion() != nil {
+			if theirs, err = crdt.DecodeVersion(c.GetVersion()); err != nil {
+				return theirs, r.refuse("pull", name, err)
+			}
+		}
 		if c.GetDelta() != nil {
 			ms, err := crdt.Decode(c.GetDelta())
 			if err == nil {
 				err = r.store.Join(ms, Pull)
 			}
 			if err != nil {
-				r.log.Warn("pulled changes refused", "peer", name, "err", err)
-				return err
+				return theirs, r.refuse("pull", name, err)
 			}
 		}
 		if c.GetState() != nil {
 			if err := staged.Add(c.GetState()); err != nil {
-				r.log.Warn("pulled state refused", "peer", name, "err", err)
-				return err
+				return theirs, r.refuse("pull", name, err)
 			}
 		}
 	}
 	if err := stream.Err(); err != nil {
-		return cause(ctx, err)
+		return theirs, cause(ctx, err)
 	}
 	if staged.Started() {
-		return r.store.JoinState(staged.State())
+		if err := r.store.JoinState(staged.State()); err != nil {
+			return theirs, r.refuse("pull", name, err)
+		}
 	}
-	return nil
+	return theirs, nil
+}
+
+// HandOn makes others pull what this replica has now, and reports whether one
+// of them has all of it before ctx ends.
+func (r *Replicator) HandOn(ctx context.Context) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ours := r.store.Version()
+	has := make(chan bool)
+	names := r.peers.Names()
+	for _, name := range names {
+		go func() {
+			for ok := true; ok; ok = pause(ctx, 10*time.Millisecond) {
+				client, known := r.peers.Client(name)
+				if !known {
+					break
+				}
+				theirs, err := r.PullBy(ctx, client, name) // which makes it pull back
+				if err == nil && theirs.Covers(ours) {
+					has <- true
+					return
+				}
+			}
+			has <- false
+		}()
+	}
+	one := false
+	for range names {
+		if <-has {
+			one = true
+			cancel()
+		}
+	}
+	return one
 }
 
 // cause prefers the reason for which ctx was cancelled.
@@ -141,7 +195,7 @@ func cause(ctx context.Context, err error) error {
 func (r *Replicator) Answer(peer string, req *wire.PullRequest, send func(*wire.PullChunk) error) error {
 	theirs, err := crdt.DecodeVersion(req.GetVersion())
 	if err != nil {
-		return err
+		return r.refuse("pull request", peer, err)
 	}
 	var (
 		ours   crdt.Version

@@ -81,20 +81,22 @@ func (r *Replicator) receive(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case b := <-r.gossip.Events():
-			if err := r.hear(b); err != nil {
-				r.log.Warn("event refused", "err", err)
+			if from, err := r.hear(b); err != nil {
+				_ = r.refuse("event", from, err)
 			}
 		}
 	}
 }
 
-func (r *Replicator) hear(b []byte) error {
+// hear joins one event and returns who says that he sent it.
+func (r *Replicator) hear(b []byte) (from string, err error) {
 	var e wire.Event
 	if err := proto.Unmarshal(b, &e); err != nil {
-		return err
+		return "", err
 	}
-	if e.GetNode() == r.self {
-		return nil
+	from = e.GetNode()
+	if from == r.self {
+		return from, nil
 	}
 	if e.GetDelta() != nil {
 		ms, err := crdt.Decode(e.GetDelta())
@@ -102,20 +104,20 @@ func (r *Replicator) hear(b []byte) error {
 			err = r.store.Join(ms, Event)
 		}
 		if err != nil {
-			return err
+			return from, err
 		}
-		r.closeGap(e.GetNode())
+		r.closeGap(from)
 	}
 	if e.GetVersion() != nil {
 		theirs, err := crdt.DecodeVersion(e.GetVersion())
 		if err != nil {
-			return err
+			return from, err
 		}
 		if len(e.GetVersion().GetRows()) == 0 || !r.store.Version().Covers(theirs) {
-			r.Kick(e.GetNode())
+			r.Kick(from)
 		}
 	}
-	return nil
+	return from, nil
 }
 
 // closeGap pulls from the node if something it sent came before its

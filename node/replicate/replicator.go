@@ -45,6 +45,9 @@ type Replicator struct {
 	kicks    chan string
 	gapCheck atomic.Bool // a look at a gap is due
 	rand     *rand.Rand  // the pull loop's
+
+	refused atomic.Uint64
+	warned  atomic.Int64 // when one was last logged, in nanoseconds
 }
 
 // New returns a replicator that does nothing before Run.
@@ -65,6 +68,20 @@ func (r *Replicator) Run(ctx context.Context) {
 		wg.Go(func() { f(ctx) })
 	}
 	wg.Wait()
+}
+
+// Refused returns how many messages of others were refused: malformed ones, and
+// those that claim what cannot be.
+func (r *Replicator) Refused() uint64 { return r.refused.Load() }
+
+// refuse counts a message that was refused and logs it, one a second at most.
+func (r *Replicator) refuse(what, from string, err error) error {
+	total := r.refused.Add(1)
+	now, last := time.Now().UnixNano(), r.warned.Load()
+	if now-last >= int64(time.Second) && r.warned.CompareAndSwap(last, now) {
+		r.log.Warn("refused", "what", what, "from", from, "err", err, "refused", total)
+	}
+	return err
 }
 
 // jitter returns d give or take a third, so that nodes do not act in step.

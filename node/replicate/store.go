@@ -62,12 +62,12 @@ func (s *Store) View(f func(*crdt.Document)) {
 // pushes the mutations it returns.
 func (s *Store) Update(by Origin, f func(*crdt.Document) ([]crdt.Mutation, error)) ([]crdt.Mutation, error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	ms, err := f(s.doc)
 	for i := range ms {
 		s.observe(s.doc, Change{Mutation: &ms[i], Outcome: crdt.Joined, Origin: by})
 	}
 	s.push(ms)
-	s.mu.Unlock()
 	return ms, err
 }
 
@@ -112,6 +112,12 @@ func (s *Store) Digest() (d crdt.Digest) {
 func (s *Store) Version() (v crdt.Version) {
 	s.View(func(doc *crdt.Document) { v = doc.Version() })
 	return v
+}
+
+// Mark returns digest and version of one moment.
+func (s *Store) Mark() (d crdt.Digest, v crdt.Version) {
+	s.View(func(doc *crdt.Document) { d, v = doc.Digest(), doc.Version() })
+	return d, v
 }
 
 // push puts mutations into the outbox.

@@ -20,7 +20,7 @@ type pipe struct {
 
 func newPipe(from, to *Host) *pipe {
 	p := &pipe{from: from, to: to, gate: &gate{}}
-	up, down := newHalf(p.gate), newHalf(p.gate)
+	up, down := newHalf(p.gate, from.net.delay), newHalf(p.gate, from.net.delay)
 	p.gate.halves = []*half{up, down}
 	p.near = &end{p, down, up, from.addr, to.addr}
 	p.far = &end{p, up, down, to.addr, from.addr}
@@ -63,15 +63,24 @@ func (g *gate) isShut() bool {
 // half is one direction of a stream.
 type half struct {
 	gate     *gate
+	delay    time.Duration
 	mu       sync.Mutex
-	buf      []byte
-	err      error // after buf
+	sent     []segment
+	err      error // after what was sent
 	gone     bool  // the reading end was closed
 	deadline time.Time
 	wake     chan struct{}
 }
 
-func newHalf(g *gate) *half { return &half{gate: g, wake: make(chan struct{}, 1)} }
+// segment is what one write sent, on its way until it arrives.
+type segment struct {
+	data    []byte
+	arrives time.Time
+}
+
+func newHalf(g *gate, delay time.Duration) *half {
+	return &half{gate: g, delay: delay, wake: make(chan struct{}, 1)}
+}
 
 func (h *half) signal() {
 	select {
@@ -95,7 +104,7 @@ func (h *half) write(b []byte) (int, error) {
 	if h.err != nil {
 		return 0, io.ErrClosedPipe
 	}
-	h.buf = append(h.buf, b...)
+	h.sent = append(h.sent, segment{append([]byte(nil), b...), time.Now().Add(h.delay)})
 	h.signal()
 	return len(b), nil
 }
@@ -104,28 +113,37 @@ func (h *half) read(b []byte) (int, error) {
 	for {
 		shut := h.gate.isShut()
 		h.mu.Lock()
-		var wait <-chan time.Time
-		var timer *time.Timer
+		now, until := time.Now(), h.deadline
 		switch {
 		case h.gone:
 			h.mu.Unlock()
 			return 0, net.ErrClosed
-		case !h.deadline.IsZero() && !time.Now().Before(h.deadline):
+		case !h.deadline.IsZero() && !now.Before(h.deadline):
 			h.mu.Unlock()
 			return 0, os.ErrDeadlineExceeded
-		case !shut && len(h.buf) > 0:
-			n := copy(b, h.buf)
-			h.buf = h.buf[n:]
+		case shut:
+		case len(h.sent) > 0 && !now.Before(h.sent[0].arrives):
+			n := copy(b, h.sent[0].data)
+			if h.sent[0].data = h.sent[0].data[n:]; len(h.sent[0].data) == 0 {
+				h.sent = h.sent[1:]
+			}
 			h.mu.Unlock()
 			return n, nil
-		case !shut && h.err != nil:
+		case len(h.sent) > 0:
+			if until.IsZero() || h.sent[0].arrives.Before(until) {
+				until = h.sent[0].arrives
+			}
+		case h.err != nil:
 			defer h.mu.Unlock()
 			return 0, h.err
-		case !h.deadline.IsZero():
-			timer = time.NewTimer(time.Until(h.deadline))
-			wait = timer.C
 		}
 		h.mu.Unlock()
+		var wait <-chan time.Time
+		var timer *time.Timer
+		if !until.IsZero() {
+			timer = time.NewTimer(time.Until(until))
+			wait = timer.C
+		}
 		select {
 		case <-h.wake:
 		case <-wait:

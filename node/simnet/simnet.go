@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hashicorp/memberlist"
-
 	"parking/node/member"
 )
 
@@ -34,8 +32,8 @@ type Network struct {
 	delay time.Duration
 }
 
-// New returns a network whose losses replay from seed. Packets and new streams
-// take delay to arrive.
+// New returns a network whose losses replay from seed. Packets and what is
+// written to streams take delay to arrive.
 func New(seed uint64, delay time.Duration) *Network {
 	return &Network{
 		rand:  rand.New(rand.NewPCG(seed, 1)),
@@ -80,7 +78,7 @@ func (n *Network) Host(ip string, port int) (*Host, error) {
 	}
 	h := &Host{
 		net: n, addr: addr, ip: net.ParseIP(ip), port: port,
-		packets: make(chan *memberlist.Packet, queue),
+		packets: make(chan *member.Packet, queue),
 		streams: make(chan net.Conn, 64),
 		done:    make(chan struct{}),
 		pipes:   make(map[*pipe]struct{}),
@@ -95,7 +93,7 @@ type Host struct {
 	addr    string
 	ip      net.IP
 	port    int
-	packets chan *memberlist.Packet
+	packets chan *member.Packet
 	streams chan net.Conn
 	done    chan struct{}
 	once    sync.Once
@@ -111,18 +109,18 @@ func (h *Host) Addr() string { return h.addr }
 func (h *Host) FinalAdvertiseAddr(string, int) (net.IP, int, error) { return h.ip, h.port, nil }
 
 // PacketCh implements member.Transport.
-func (h *Host) PacketCh() <-chan *memberlist.Packet { return h.packets }
+func (h *Host) PacketCh() <-chan *member.Packet { return h.packets }
 
 // StreamCh implements member.Transport.
 func (h *Host) StreamCh() <-chan net.Conn { return h.streams }
 
 // WriteTo implements member.Transport.
 func (h *Host) WriteTo(b []byte, addr string) (time.Time, error) {
-	return h.WriteToAddress(b, memberlist.Address{Addr: addr})
+	return h.WriteToAddress(b, member.Address{Addr: addr})
 }
 
 // WriteToAddress implements member.Transport. It never blocks.
-func (h *Host) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error) {
+func (h *Host) WriteToAddress(b []byte, a member.Address) (time.Time, error) {
 	now := time.Now()
 	n := h.net
 	n.mu.Lock()
@@ -140,7 +138,7 @@ func (h *Host) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error)
 			return
 		}
 		select {
-		case to.packets <- &memberlist.Packet{Buf: buf, From: from, Timestamp: time.Now()}:
+		case to.packets <- &member.Packet{Buf: buf, From: from, Timestamp: time.Now()}:
 		default:
 		}
 	})
@@ -149,12 +147,12 @@ func (h *Host) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error)
 
 // DialTimeout implements member.Transport.
 func (h *Host) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
-	return h.DialAddressTimeout(memberlist.Address{Addr: addr}, timeout)
+	return h.DialAddressTimeout(member.Address{Addr: addr}, timeout)
 }
 
 // DialAddressTimeout implements member.Transport. A dead host refuses, one
 // behind a cut times out.
-func (h *Host) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
+func (h *Host) DialAddressTimeout(a member.Address, timeout time.Duration) (net.Conn, error) {
 	n := h.net
 	fail := func(err error) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
@@ -175,11 +173,16 @@ func (h *Host) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (
 	time.Sleep(n.delay)
 	n.mu.Lock()
 	to := n.hosts[a.Addr]
-	if to == nil {
+	switch {
+	case h.dead():
+		n.mu.Unlock()
+		return fail(net.ErrClosed)
+	case to == nil:
 		n.mu.Unlock()
 		return fail(os.NewSyscallError("connect", syscall.ECONNREFUSED))
 	}
 	p := newPipe(h, to)
+	p.gate.shut = n.cut[[2]string{h.addr, a.Addr}] // since the dial began
 	h.pipes[p] = struct{}{}
 	n.mu.Unlock()
 	select {
