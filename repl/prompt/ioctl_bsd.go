@@ -10,3 +10,7 @@ const (
 
 	disabledChar = 0xff // _POSIX_VDISABLE
 )
+
+const fread = 1 // FREAD
+
+func flushInput(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TIOCFLUSH, fread) }

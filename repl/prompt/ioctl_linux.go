@@ -8,3 +8,5 @@ const (
 
 	disabledChar = 0 // _POSIX_VDISABLE
 )
+
+func flushInput(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) }

@@ -53,11 +53,11 @@ type keyboard struct {
 	busy    bool // it is not drawn yet
 	line    lineState
 
+	cols    int     // as go-prompt knows them
 	over    bool    // Input is about to return: no key before the next Setup
 	outcome outcome // why, if over
-	resized bool
-	ended   bool
-	closed  bool
+	ended   bool    // so is every further one
+	closed  bool    // nobody waits for keys any more
 
 	cancel context.CancelFunc // of the command that runs, or nil
 }
@@ -74,7 +74,6 @@ func (k *keyboard) Setup() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.over, k.busy, k.current = false, false, text
-	k.resized = false // go-prompt asks for the size next
 	return nil
 }
 
@@ -90,6 +89,9 @@ func (k *keyboard) TearDown() error {
 // that it does.
 func (k *keyboard) GetWinSize() *goprompt.WinSize {
 	_, cols := k.tty.size()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cols = cols
 	return &goprompt.WinSize{Row: math.MaxUint16, Col: uint16(cols)}
 }
 
@@ -111,7 +113,7 @@ func (k *keyboard) Read() ([]byte, error) {
 			return k.deliver(wakeClose, tab), nil
 		case k.ended:
 			return k.leave(ended), nil
-		case k.resized:
+		case k.resized():
 			return k.leave(resized), nil
 		case len(k.queue) > 0:
 			return k.deliverTyped(), nil
@@ -220,11 +222,13 @@ func (k *keyboard) typed(tokens []token) {
 	k.changed.Broadcast()
 }
 
-// interrupt cancels the command that runs, if any.
+// interrupt cancels the command that runs, if any, and discards what was typed
+// before.
 func (k *keyboard) interrupt() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.interruptCommand() {
+		k.tty.discardInput()
 		k.discard()
 	}
 }
@@ -240,13 +244,17 @@ func (k *keyboard) interruptCommand() bool {
 func (k *keyboard) discard() { k.queue, k.backlog = nil, 0 }
 
 // beginCommand names the function that Ctrl-C calls from now on, until
-// endCommand. A Ctrl-C that came too late for the line counts at once.
+// endCommand. A Ctrl-C that came too late for the line counts at once, and so
+// does the end of the session.
 func (k *keyboard) beginCommand(cancel context.CancelFunc) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.cancel = cancel
 	if len(k.queue) > 0 && k.queue[0].kind == interrupt {
 		k.discard()
+		cancel()
+	}
+	if k.ended {
 		cancel()
 	}
 }
@@ -257,18 +265,17 @@ func (k *keyboard) endCommand() {
 	k.cancel = nil
 }
 
-// wake is called after an event was queued.
+// resized reports whether the line is drawn for another width than the
+// window's. That is looked up for each key, as a signal may come late.
+func (k *keyboard) resized() bool {
+	_, cols := k.tty.size()
+	return cols != k.cols
+}
+
+// wake is called when an event was queued or the window's size has changed.
 func (k *keyboard) wake() {
 	k.mu.Lock() // or Read could miss it between its look and its wait
 	defer k.mu.Unlock()
-	k.changed.Broadcast()
-}
-
-// resize makes Input return and start again with the new size.
-func (k *keyboard) resize() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.resized = true
 	k.changed.Broadcast()
 }
 

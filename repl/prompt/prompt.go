@@ -160,7 +160,7 @@ func (s *session) options() []goprompt.Option {
 		goprompt.OptionDescriptionBGColor(goprompt.DefaultColor),
 		goprompt.OptionSelectedDescriptionTextColor(goprompt.Black),
 		goprompt.OptionSelectedDescriptionBGColor(goprompt.LightGray),
-		goprompt.OptionScrollbarThumbColor(goprompt.LightGray),
+		goprompt.OptionScrollbarThumbColor(goprompt.DarkGray),
 		goprompt.OptionScrollbarBGColor(goprompt.DefaultColor),
 	}
 }

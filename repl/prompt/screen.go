@@ -68,7 +68,7 @@ func (s *screen) SetColor(fg, bg goprompt.Color, bold bool) {
 		s.line.selected, s.line.blank = true, false
 	}
 	if !s.noColor {
-		s.vt100.SetColor(fg, bg, bold)
+		s.vt100.SetColor(fg, bg, false) // bold black would be grey
 	}
 }
 

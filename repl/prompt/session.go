@@ -178,7 +178,7 @@ func (s *session) receive(ctx context.Context) {
 				resize = nil
 				continue
 			}
-			s.keys.resize()
+			s.keys.wake()
 		case _, ok := <-interrupt:
 			if !ok {
 				interrupt = nil

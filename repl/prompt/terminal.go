@@ -106,6 +106,9 @@ func (t *terminal) beginCommand() {
 	t.setMode(&m, false)
 }
 
+// discardInput drops what was typed and not read yet.
+func (t *terminal) discardInput() { _ = flushInput(t.fd) }
+
 // edited returns the saved modes, changed for editing. Output processing is
 // on, as go-prompt expects "\n" to begin a line.
 func (t *terminal) edited() unix.Termios {
