@@ -66,7 +66,7 @@ func runDemo(ctx context.Context, names []string, color bool) error {
 	if cfg.Exe, err = os.Executable(); err != nil {
 		return err
 	}
-	cfg.Env, cfg.Out, cfg.Color = os.Environ(), os.Stdout, color
+	cfg.Env, cfg.Temp, cfg.Out, cfg.Color = os.Environ(), os.TempDir(), os.Stdout, color
 	var failed error
 	for _, s := range all {
 		r := session.Run(ctx, cfg, s)

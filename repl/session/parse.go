@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"parking/lot"
 	"parking/repl"
@@ -32,7 +33,7 @@ func Parse(file string, r io.Reader) (*Script, error) {
 	n := 0
 	for text := range strings.Lines(string(text)) {
 		n++
-		if err := p.line(n, strings.TrimRight(text, " \t\r\n")); err != nil {
+		if err := p.line(n, strings.TrimRightFunc(text, unicode.IsSpace)); err != nil {
 			return nil, &repl.LineError{Source: file, Line: n, Err: err}
 		}
 	}
@@ -51,7 +52,7 @@ type parser struct {
 
 // line reads one line, without blanks at its end.
 func (p *parser) line(n int, text string) error {
-	indented := strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\t")
+	indented := strings.TrimLeftFunc(text, unicode.IsSpace) != text
 	switch words := fields(text); {
 	case text == "":
 		p.add(line{number: n})

@@ -20,7 +20,7 @@ func (s *start) play(ctx context.Context, on *stage) error {
 			return err
 		}
 		on.nodes = append(on.nodes, p)
-		ready, cancel := context.WithTimeoutCause(ctx, on.cfg.Start, fmt.Errorf("a start may take %v", on.cfg.Start))
+		ready, cancel := limit(ctx, "a start", on.cfg.Start)
 		err = p.connect(ready, on.dir)
 		cancel()
 		if err != nil {
@@ -41,7 +41,7 @@ func (e *end) play(ctx context.Context, on *stage) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := on.within(ctx)
+	ctx, cancel := limit(ctx, "a step", on.cfg.Step)
 	defer cancel()
 	sig := syscall.SIGKILL
 	if e.verb == "stop" {
@@ -58,7 +58,7 @@ func (c *command) play(ctx context.Context, on *stage) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := on.within(ctx)
+	ctx, cancel := limit(ctx, "a step", on.cfg.Step)
 	defer cancel()
 	var seen bytes.Buffer
 	shown := io.MultiWriter(on.cfg.Out, &seen)

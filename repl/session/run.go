@@ -23,9 +23,10 @@ type Config struct {
 	Grace time.Duration // that nodes have to leave when the run is over
 }
 
-// DefaultConfig returns a configuration that lacks program and transcript.
+// DefaultConfig returns a configuration that lacks program, environment,
+// directory and transcript.
 func DefaultConfig() Config {
-	return Config{Temp: "/tmp", Step: 30 * time.Second, Start: 10 * time.Second, Grace: 5 * time.Second}
+	return Config{Step: 30 * time.Second, Start: 10 * time.Second, Grace: 5 * time.Second}
 }
 
 func (c *Config) validate() error {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // A stage is where one run takes place: a runtime directory and the nodes in
@@ -60,9 +61,12 @@ func (s *stage) close() error {
 	return err
 }
 
-// within bounds a step.
-func (s *stage) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, s.cfg.Step, fmt.Errorf("a step may take %v", s.cfg.Step))
+// limit bounds what may take so long. It sets no deadline: that would travel
+// along with a command, and the node would refuse it just before we gave up.
+func limit(ctx context.Context, what string, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(d, func() { cancel(fmt.Errorf("%s may take %v", what, d)) })
+	return ctx, func() { timer.Stop(); cancel(nil) }
 }
 
 // find returns a node that runs.
@@ -89,10 +93,11 @@ func (s *stage) release(ctx context.Context, name string) error {
 	return nil
 }
 
-// lost returns an error if a node has ended that was not meant to.
+// lost returns an error if a node that was ready has ended and was not meant
+// to.
 func (s *stage) lost() error {
 	for _, p := range s.nodes {
-		if p.isGone() {
+		if p.shell != nil && p.isGone() {
 			return p.ended("ended by itself")
 		}
 	}

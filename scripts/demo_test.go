@@ -1,0 +1,265 @@
+package scripts_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"parking/node/discover"
+	"parking/repl/session"
+	"parking/scripts"
+)
+
+// parking is the path of the program, built for these tests.
+var parking string
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "parking-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	parking = filepath.Join(dir, "parking")
+	if out, err := exec.Command("go", "build", "-o", parking, "parking/cmd/parking").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// A demo is a run of parking demo. Its temporary directory is its own.
+type demo struct {
+	*exec.Cmd
+	temp   string
+	stdout io.Reader
+	stderr strings.Builder
+}
+
+func start(t *testing.T, args ...string) *demo {
+	t.Helper()
+	temp, err := os.MkdirTemp("/tmp", "demo") // t.TempDir is too long for sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(temp) })
+	d := &demo{Cmd: exec.Command(parking, append([]string{"demo"}, args...)...), temp: temp}
+	d.Env = append(os.Environ(), "TMPDIR="+temp)
+	d.Stderr = &d.stderr
+	if d.stdout, err = d.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Process.Kill(); _ = d.Wait() })
+	return d
+}
+
+// read returns the transcript up to a line that ends in last, or to its end,
+// and fails if that takes long.
+func (d *demo) read(t *testing.T, last string) string {
+	t.Helper()
+	slow := time.AfterFunc(30*time.Second, func() { _ = d.Process.Kill() })
+	defer slow.Stop()
+	var text strings.Builder
+	for lines := bufio.NewScanner(d.stdout); lines.Scan(); {
+		fmt.Fprintln(&text, lines.Text())
+		if last != "" && strings.HasSuffix(lines.Text(), last) {
+			return text.String()
+		}
+	}
+	if last != "" {
+		t.Fatalf("the demo ended before %q:\n%s%s", last, text.String(), d.stderr.String())
+	}
+	return text.String()
+}
+
+// ends waits for the end of the demo, and checks its exit code and that
+// nothing is left of it.
+func (d *demo) ends(t *testing.T, code int) (transcript string) {
+	t.Helper()
+	transcript = d.read(t, "")
+	_ = d.Wait()
+	if got := d.ProcessState.ExitCode(); got != code {
+		t.Errorf("exit code %d, want %d\n%s%s", got, code, transcript, d.stderr.String())
+	}
+	if left, err := os.ReadDir(d.temp); err != nil || len(left) > 0 {
+		t.Errorf("the demo left %v, %v", left, err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^ *process +([0-9]+)$`).FindAllStringSubmatch(transcript, -1) {
+		if pid, _ := strconv.Atoi(m[1]); !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			t.Errorf("the demo left the process %d", pid)
+		}
+	}
+	return transcript
+}
+
+// write returns the path of a file with that session.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "test"+scripts.Ext)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// text returns an embedded session's.
+func text(t *testing.T, name string) string {
+	t.Helper()
+	f, err := scripts.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestSessions(t *testing.T) {
+	for _, name := range scripts.Names() {
+		t.Run(name, func(t *testing.T) {
+			s, err := session.Parse(name+scripts.Ext, strings.NewReader(text(t, name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Title == s.Name {
+				t.Error("the session has no title")
+			}
+			d := start(t, name)
+			got := d.ends(t, 0)
+			if !regexp.MustCompile(`\n` + name + `: [0-9]+ steps, [0-9]+ checks, [0-9]+\.[0-9] s, ok\n$`).MatchString(got) {
+				t.Errorf("the transcript ends otherwise:\n%s", got)
+			}
+			if d.stderr.Len() > 0 {
+				t.Errorf("stderr has %s", d.stderr.String())
+			}
+		})
+	}
+}
+
+func TestWithoutArgumentsItIsTheWalkThrough(t *testing.T) {
+	title, _, _ := strings.Cut(text(t, "walkthrough"), "\n")
+	if got := start(t).ends(t, 0); !strings.HasPrefix(got, strings.TrimPrefix(title, "# ")+"\n") {
+		t.Errorf("the transcript is\n%s", got)
+	}
+}
+
+func TestAFalsifiedSessionFailsInWords(t *testing.T) {
+	file := write(t, strings.Replace(text(t, "walkthrough"), "1-4 larry", "1-4 gary", 1))
+	d := start(t, file, write(t, "# The next one is played all the same.\n"))
+	got := d.ends(t, 1)
+	if !strings.Contains(got, ", failed\n") || !strings.Contains(got, "test: 0 steps, 0 checks, 0.0 s, ok\n") {
+		t.Errorf("the transcript is\n%s", got)
+	}
+	if want := regexp.MustCompile(`^` + regexp.QuoteMeta(file) + `:[0-9]+: the answer is another\n +expected +1 gary running\n +seen .*\n +1 +larry +running`); !want.MatchString(d.stderr.String()) {
+		t.Errorf("stderr has\n%s", d.stderr.String())
+	}
+}
+
+func TestWhatCannotBePlayed(t *testing.T) {
+	file := write(t, "start larry\nlary> read\n")
+	for _, c := range []struct{ arg, want string }{
+		{file, file + ":2: \"lary\" does not run here"},
+		{"nowhere", "there is no file nowhere, nor is it one of the sessions that come along: failover, walkthrough"},
+		{os.TempDir(), "is a directory"},
+	} {
+		d := start(t, "walkthrough", c.arg) // nothing is played when something cannot be
+		if got := d.ends(t, 1); got != "" || !strings.Contains(d.stderr.String(), c.want) || strings.Count(d.stderr.String(), "\n") != 1 {
+			t.Errorf("demo %s says\n%s%s", c.arg, got, d.stderr.String())
+		}
+	}
+}
+
+// waiting is a session that tells its nodes' processes and waits for long.
+const waiting = "start larry gary\nlarry> status\ngary> status\nlarry> await vehicle NONE 25s\n"
+
+func TestASignalCleansUp(t *testing.T) {
+	for sig, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		d := start(t, write(t, waiting))
+		before := d.read(t, "25s")
+		if err := d.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		if got := before + d.ends(t, code); !strings.Contains(got, ", interrupted\n") {
+			t.Errorf("%v: the transcript is\n%s", sig, got)
+		}
+	}
+}
+
+func TestAFrozenNodeIsCleanedUp(t *testing.T) {
+	t.Parallel() // it waits out the grace
+	d := start(t, write(t, waiting))
+	before := d.read(t, "25s")
+	pid, err := strconv.Atoi(regexp.MustCompile(`process +([0-9]+)`).FindStringSubmatch(before)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(syscall.Kill(pid, syscall.SIGSTOP), d.Process.Signal(os.Interrupt)); err != nil {
+		t.Fatal(err)
+	}
+	d.ends(t, 130)
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("the frozen process: %v", err)
+	}
+}
+
+func TestNodesEndWithAKilledDemo(t *testing.T) {
+	d := start(t, write(t, waiting))
+	d.read(t, "25s")
+	dirs, err := filepath.Glob(filepath.Join(d.temp, "parking-*"))
+	if err != nil || len(dirs) != 1 {
+		t.Fatal(dirs, err)
+	}
+	if nodes, err := discover.List(dirs[0]); err != nil || len(nodes) != 2 {
+		t.Fatalf("%v run, %v", nodes, err)
+	}
+	if err := d.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	until := time.After(20 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		nodes, err := discover.List(dirs[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(nodes) == 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-until:
+			t.Fatalf("these run on: %v", nodes)
+		}
+	}
+}
+
+func TestATranscriptCutShort(t *testing.T) {
+	d := start(t, "walkthrough")
+	d.read(t, "larry> gates")
+	d.stdout.(io.Closer).Close()
+	if _ = d.Wait(); d.ProcessState.ExitCode() != 1 {
+		t.Errorf("the demo ended with %v", d.ProcessState)
+	}
+	if left, err := os.ReadDir(d.temp); err != nil || len(left) > 0 {
+		t.Errorf("the demo left %v, %v", left, err)
+	}
+}
