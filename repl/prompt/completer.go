@@ -126,7 +126,7 @@ func (c *completer) found(part string) []goprompt.Suggest {
 func (c *completer) suggested(before string) []goprompt.Suggest {
 	var entries []goprompt.Suggest
 	for _, s := range c.suggest(before) {
-		if s.Text != "" && !strings.ContainsFunc(s.Text+s.Description, unicode.IsControl) {
+		if runewidth.StringWidth(s.Text) > 0 && !strings.ContainsFunc(s.Text+s.Description, unicode.IsControl) {
 			entries = append(entries, goprompt.Suggest(s))
 		}
 	}

@@ -25,4 +25,8 @@
 // All output goes through a descriptor of the terminal that is opened anew
 // and does not block, so that neither an idle keyboard nor a terminal that
 // has stopped reading holds up the end of Run.
+//
+// Two limits are go-prompt's. A line that wraps where a wide character has
+// room for one of its columns only is drawn a column off. A line with more
+// rows than the window scrolls at each key, and leaves copies behind.
 package prompt

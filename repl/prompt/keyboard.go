@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 	"sync"
+	"time"
 
 	goprompt "github.com/c-bata/go-prompt"
 )
@@ -207,9 +208,6 @@ func (k *keyboard) typed(tokens []token) {
 	for _, t := range tokens {
 		if t.kind == interrupt {
 			k.discard()
-			if k.interruptCommand() {
-				continue
-			}
 		}
 		if last := len(k.queue) - 1; t.kind == text && last >= 0 && k.queue[last].kind == text {
 			k.queue[last].data += t.data
@@ -222,34 +220,29 @@ func (k *keyboard) typed(tokens []token) {
 	k.changed.Broadcast()
 }
 
-// interrupt cancels the command that runs, if any, and discards what was typed
-// before.
-func (k *keyboard) interrupt() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.interruptCommand() {
-		k.tty.discardInput()
-		k.discard()
-	}
-}
-
-func (k *keyboard) interruptCommand() bool {
-	if k.cancel == nil {
-		return false
-	}
-	k.cancel()
-	return true
-}
-
 func (k *keyboard) discard() { k.queue, k.backlog = nil, 0 }
 
-// beginCommand names the function that Ctrl-C calls from now on, until
-// endCommand. A Ctrl-C that came too late for the line counts at once, and so
-// does the end of the session.
+// turn waits until no command has the terminal, and sets the deadline of the
+// read that is to follow. It returns false when there is to be none.
+func (k *keyboard) turn(deadline time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for k.cancel != nil && !k.closed {
+		k.changed.Wait()
+	}
+	k.tty.readUntil(deadline)
+	return !k.closed
+}
+
+// beginCommand leaves the terminal to a command until endCommand: it may want
+// to read it, and what it does not read waits there for the next line.
+// Meanwhile Ctrl-C calls cancel. If it came too late for the line, or the
+// session is over, that is done at once.
 func (k *keyboard) beginCommand(cancel context.CancelFunc) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.cancel = cancel
+	k.tty.readUntil(time.Unix(0, 0)) // ends a read in progress
 	if len(k.queue) > 0 && k.queue[0].kind == interrupt {
 		k.discard()
 		cancel()
@@ -263,6 +256,19 @@ func (k *keyboard) endCommand() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.cancel = nil
+	k.changed.Broadcast()
+}
+
+// interrupt cancels the command that runs, if any, and discards what was typed
+// ahead.
+func (k *keyboard) interrupt() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.cancel != nil {
+		k.cancel()
+		k.tty.discardInput()
+		k.discard()
+	}
 }
 
 // resized reports whether the line is drawn for another width than the
@@ -279,23 +285,15 @@ func (k *keyboard) wake() {
 	k.changed.Broadcast()
 }
 
-// end makes this and every further Input return, and cancels the command that
-// runs.
+// end makes this and every further Input return.
 func (k *keyboard) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.ended = true
-	k.interruptCommand()
 	k.changed.Broadcast()
 }
 
-func (k *keyboard) hasEnded() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.ended
-}
-
-// close releases whoever waits in Read or typed.
+// close releases whoever waits in Read, typed or turn.
 func (k *keyboard) close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -3,9 +3,8 @@ package prompt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
-
-	goprompt "github.com/c-bata/go-prompt"
 )
 
 // Errors that Run returns before it has touched the terminal.
@@ -24,8 +23,8 @@ type Suggestion struct {
 	Description string
 }
 
-// A Color is one of the basic colours of a terminal, named by its SGR
-// foreground parameter. The zero Color is the terminal's default.
+// A Color is one of the basic colours of a terminal, as its SGR foreground
+// parameter. The zero Color is the terminal's default.
 type Color int
 
 // The colours that Config.Color may be.
@@ -57,10 +56,11 @@ type Config struct {
 	NoColor bool
 
 	// Exec runs one line, which is not blank, and reports whether Run is to
-	// end. It may write whole lines to Out; keys typed meanwhile are kept for
-	// the next prompt. Its context is done when Run's is, on Interrupt, and
-	// when the terminal is gone, and Exec should then return soon: Run waits
-	// for it.
+	// end. It has the terminal for itself: it may write whole lines to Out,
+	// or run a program that reads In, in which case keys are not echoed and
+	// come one by one. Those that nobody reads are kept for the next prompt.
+	// Its context is done when Run's is and on Interrupt, and Exec should
+	// then return soon: Run waits for it.
 	Exec func(ctx context.Context, line string) (quit bool)
 
 	// Complete returns the suggestions for a line of which this much stands
@@ -80,8 +80,8 @@ type Config struct {
 	Resize <-chan struct{}
 
 	// Interrupt is sent to on SIGINT, which Ctrl-C causes only while Exec
-	// runs. It cancels the context of Exec and discards the keys typed since
-	// Exec began. Otherwise it does nothing. It may be nil.
+	// runs. It cancels the context of Exec and discards what was typed ahead,
+	// such as the rest of a paste. Otherwise it does nothing. It may be nil.
 	Interrupt <-chan struct{}
 
 	// History is earlier lines, oldest first. It is copied.
@@ -94,6 +94,9 @@ type Config struct {
 func (c Config) validate() error {
 	if c.Prompt == nil || c.Exec == nil {
 		return errors.New("prompt: Config lacks Prompt or Exec")
+	}
+	if c.Color != 0 && (c.Color < Red || c.Color > Cyan) {
+		return fmt.Errorf("prompt: Config has the unknown color %d", c.Color)
 	}
 	return nil
 }
@@ -132,35 +135,5 @@ func Run(ctx context.Context, cfg Config) error {
 func Restore() {
 	if t := active.Load(); t != nil {
 		t.restore()
-	}
-}
-
-// options are the looks, keys and hooks of go-prompt.
-func (s *session) options() []goprompt.Option {
-	color := goprompt.DefaultColor
-	if s.cfg.Color != 0 {
-		color = goprompt.DarkRed + goprompt.Color(s.cfg.Color-Red)
-	}
-	return []goprompt.Option{
-		goprompt.OptionParser(s.keys),
-		goprompt.OptionWriter(s.screen),
-		goprompt.OptionLivePrefix(func() (string, bool) { return s.menu.prefix, true }),
-		goprompt.OptionSetExitCheckerOnInput(s.keys.leaving),
-		goprompt.OptionBreakLineCallback(s.lineBroken),
-		goprompt.OptionAddASCIICodeBind(wordKeys...),
-		goprompt.OptionAddKeyBind(otherKeys...),
-
-		goprompt.OptionPrefixTextColor(color),
-		goprompt.OptionPreviewSuggestionTextColor(color),
-		goprompt.OptionSuggestionTextColor(goprompt.DefaultColor),
-		goprompt.OptionSuggestionBGColor(goprompt.DefaultColor),
-		goprompt.OptionSelectedSuggestionTextColor(goprompt.Black),
-		goprompt.OptionSelectedSuggestionBGColor(goprompt.LightGray),
-		goprompt.OptionDescriptionTextColor(goprompt.DarkGray),
-		goprompt.OptionDescriptionBGColor(goprompt.DefaultColor),
-		goprompt.OptionSelectedDescriptionTextColor(goprompt.Black),
-		goprompt.OptionSelectedDescriptionBGColor(goprompt.LightGray),
-		goprompt.OptionScrollbarThumbColor(goprompt.DarkGray),
-		goprompt.OptionScrollbarBGColor(goprompt.DefaultColor),
 	}
 }

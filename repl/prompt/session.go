@@ -54,8 +54,22 @@ func newSession(cfg Config, tty *terminal) *session {
 // start starts the goroutines that close waits for.
 func (s *session) start(ctx context.Context) {
 	s.tty.write([]byte(pasteOn))
-	s.started.Go(s.readKeys)
-	s.started.Go(func() { s.receive(ctx) })
+	s.started.Go(s.guarded(s.readKeys))
+	s.started.Go(s.guarded(func() { s.receive(ctx) }))
+}
+
+// guarded returns f with care taken that a panic, which ends the process
+// without the calls that Run deferred, leaves the terminal in order.
+func (s *session) guarded(f func()) func() {
+	return func() {
+		defer func() {
+			if p := recover(); p != nil {
+				s.tty.restore()
+				panic(p)
+			}
+		}()
+		f()
+	}
 }
 
 // close ends the session: no goroutine is left, and the terminal is as it was.
@@ -85,8 +99,8 @@ func (s *session) loop(ctx context.Context) error {
 		if s.exec(ctx, line) {
 			return nil
 		}
-		if ctx.Err() != nil || s.keys.hasEnded() {
-			return ctx.Err()
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
 }
@@ -131,7 +145,8 @@ func (s *session) exec(ctx context.Context, line string) (quit bool) {
 	return s.cfg.Exec(ctx, line)
 }
 
-// readKeys reads the terminal until it is closed or gone.
+// readKeys reads the terminal until it is closed or gone, but not while a
+// command runs.
 func (s *session) readKeys() {
 	var t tokenizer
 	buf := make([]byte, 4096)
@@ -140,16 +155,18 @@ func (s *session) readKeys() {
 		if t.escapePending() {
 			deadline = time.Now().Add(escapeTime)
 		}
-		_ = s.tty.file.SetReadDeadline(deadline) // Read tells of a closed file
+		if !s.keys.turn(deadline) {
+			return
+		}
 		n, err := s.tty.file.Read(buf)
 		s.keys.typed(t.feed(buf[:n]))
 		switch {
 		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			s.keys.typed([]token{t.escape()})
-		default:
+		case !errors.Is(err, os.ErrDeadlineExceeded):
 			s.keys.end()
 			return
+		case t.escapePending():
+			s.keys.typed([]token{t.escape()})
 		}
 	}
 }

@@ -106,6 +106,10 @@ func (t *terminal) beginCommand() {
 	t.setMode(&m, false)
 }
 
+// readUntil sets the deadline of reads, also of one in progress. Its error is
+// that of a closed file, which the read will return.
+func (t *terminal) readUntil(deadline time.Time) { _ = t.file.SetReadDeadline(deadline) }
+
 // discardInput drops what was typed and not read yet.
 func (t *terminal) discardInput() { _ = flushInput(t.fd) }
 
