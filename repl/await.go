@@ -1,7 +1,9 @@
 package repl
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,114 +16,125 @@ import (
 const (
 	awaitDefault = 10 * time.Second
 	awaitEvery   = 10 * time.Millisecond
+
+	// conditions are what await knows, for help and errors.
+	conditions = "converged, members N, gates N nodes, vehicle PLATE, no vehicle PLATE"
 )
 
-// condition reports whether it holds, and else what is so instead.
-type condition func() (holds bool, instead string)
+// A condition reports whether it holds, and else what is so instead.
+type condition func(ctx context.Context) (holds bool, instead string)
 
 func await(c *call) error {
-	args, within := c.words.args, awaitDefault
-	if last := len(args) - 1; !c.words.lastQuoted && last > 0 {
-		if d, err := time.ParseDuration(args[last]); err == nil {
-			args, within = args[:last], d
-		}
+	args, within, err := c.awaited()
+	if err != nil {
+		return err
 	}
-	cond, err := parseCondition(c, args)
+	holds, err := parseCondition(c.node, args)
 	if err != nil {
 		return err
 	}
 	begin := time.Now()
+	ctx, cancel := context.WithTimeout(c.ctx, within)
+	defer cancel()
 	tick := time.NewTicker(awaitEvery)
 	defer tick.Stop()
 	for {
 		changed := c.node.Changed()
-		holds, instead := cond()
-		switch {
-		case holds:
+		ok, instead := holds(ctx)
+		if ok {
 			return c.ok("after %s", time.Since(begin).Round(time.Millisecond))
-		case time.Since(begin) >= within:
-			return lot.Refuse(lot.Timeout, "not within %v: %s; %s", within, strings.Join(args, " "), instead)
 		}
 		select {
-		case <-c.ctx.Done():
-			return c.ctx.Err()
+		case <-ctx.Done():
+			if c.ctx.Err() != nil {
+				return c.ctx.Err()
+			}
+			return lot.Refuse(lot.Timeout, "not within %v: %s; %s", within, strings.Join(args, " "), instead)
 		case <-changed:
 		case <-tick.C: // other nodes' state, and gates that start or stop
 		}
 	}
 }
 
-func parseCondition(c *call, args []string) (condition, error) {
-	usage := func() (condition, error) {
-		return nil, lot.Refuse(lot.Usage, "unknown condition %.60q; there are converged, members N, gates N nodes, vehicle PLATE and no vehicle PLATE", strings.Join(args, " "))
+// awaited splits off the duration that may stand last.
+func (c *call) awaited() (args []string, within time.Duration, err error) {
+	args = c.words.args
+	last := len(args) - 1
+	if d, err := time.ParseDuration(args[last]); err == nil && !c.words.quoted {
+		if last == 0 || args[last-1] == "vehicle" {
+			return nil, 0, lot.Refuse(lot.Usage, "%s alone is a duration; quote a plate that looks like one: %q", args[last], args[last])
+		}
+		return args[:last], d, nil
 	}
-	n := c.node
+	return args, awaitDefault, nil
+}
+
+func parseCondition(n *node.Node, args []string) (condition, error) {
 	switch {
 	case slices.Equal(args, []string{"converged"}):
-		return func() (bool, string) {
-			differ := n.Compare(c.ctx)
-			return len(differ) == 0, "another digest, or no answer, on " + strings.Join(differ, " ")
-		}, nil
+		return converged(n), nil
 	case len(args) == 2 && args[0] == "members":
 		want, err := number(args[1], "how many members")
-		return func() (bool, string) {
-			alive := 0
-			for _, m := range n.Members() {
-				if m.Status == member.Alive {
-					alive++
-				}
-			}
-			return alive == want, fmt.Sprintf("%d are alive", alive)
-		}, err
+		return membersAre(n, want), err
 	case len(args) == 3 && args[0] == "gates" && strings.TrimSuffix(args[2], "s") == "node":
 		want, err := number(args[1], "how many nodes")
-		return func() (bool, string) {
-			all := n.GateStates()
-			nodes, single := gateNodes(all)
-			return single && len(nodes) == want, gatesNow(all)
-		}, err
+		return gatesOn(n, want), err
 	case len(args) == 2 && args[0] == "vehicle":
 		p, err := lot.ParsePlate(args[1])
-		return func() (bool, string) {
-			_, in := n.Vehicle(p)
-			return in, fmt.Sprintf("%s is not in the lot on %s", p, n.Name())
-		}, err
+		return vehicleIs(n, p, true), err
 	case len(args) == 3 && args[0] == "no" && args[1] == "vehicle":
 		p, err := lot.ParsePlate(args[2])
-		return func() (bool, string) {
-			_, in := n.Vehicle(p)
-			return !in, fmt.Sprintf("%s is in the lot on %s", p, n.Name())
-		}, err
+		return vehicleIs(n, p, false), err
+	case slices.Contains(args, "vehicle"):
+		return nil, lot.Refuse(lot.Usage, `unknown condition %.60q; quote a plate that has blanks: await vehicle "ABC 123"`, strings.Join(args, " "))
 	}
-	return usage()
+	return nil, lot.Refuse(lot.Usage, "unknown condition %.60q; there are %s", strings.Join(args, " "), conditions)
 }
 
-// gateNodes returns the nodes that run gates, and whether every gate has
-// exactly one.
-func gateNodes(all []node.GateState) (nodes map[string]bool, single bool) {
-	nodes, single = make(map[string]bool), true
-	for _, g := range all {
-		single = single && len(g.Owners) == 1
-		for _, o := range g.Owners {
-			nodes[o] = true
+func converged(n *node.Node) condition {
+	return func(ctx context.Context) (bool, string) {
+		differ := n.Compare(ctx)
+		return len(differ) == 0, "another digest, or no answer, on " + strings.Join(differ, " ")
+	}
+}
+
+func membersAre(n *node.Node, want int) condition {
+	return func(context.Context) (bool, string) {
+		var alive []string
+		for _, m := range n.Members() {
+			if m.Status == member.Alive {
+				alive = append(alive, m.Name)
+			}
 		}
+		return len(alive) == want, fmt.Sprintf("alive: %d (%s)", len(alive), strings.Join(alive, " "))
 	}
-	return nodes, single
 }
 
-// gatesNow reads "larry runs 4, 1 orphaned".
-func gatesNow(all []node.GateState) string {
-	runs := make(map[string]uint64)
-	var parts []string
-	for _, g := range all {
-		if len(g.Owners) == 1 {
+func vehicleIs(n *node.Node, p lot.Plate, want bool) condition {
+	is := map[bool]string{true: "is", false: "is not"}
+	return func(context.Context) (bool, string) {
+		_, in := n.Vehicle(p)
+		return in == want, fmt.Sprintf("%s %s in the lot on %s", p, is[in], n.Name())
+	}
+}
+
+// gatesOn holds when every gate has one owner, on that many nodes together.
+func gatesOn(n *node.Node, want int) condition {
+	return func(context.Context) (bool, string) {
+		runs := make(map[string]int)
+		var instead []string
+		single := true
+		for _, g := range n.GateStates() {
+			if len(g.Owners) != 1 {
+				single = false
+				instead = append(instead, fmt.Sprintf("gate %d is %s", g.Gate, g.State()))
+				continue
+			}
 			runs[g.Owners[0]]++
-		} else {
-			parts = append(parts, fmt.Sprintf("gate %d is %s", g.Gate, g.State()))
 		}
+		for _, name := range slices.Sorted(maps.Keys(runs)) {
+			instead = append(instead, fmt.Sprintf("%s runs %d", name, runs[name]))
+		}
+		return single && len(runs) == want, strings.Join(instead, ", ")
 	}
-	for _, name := range slices.Backward(sortedKeys(runs)) {
-		parts = slices.Insert(parts, 0, fmt.Sprintf("%s runs %d", name, runs[name]))
-	}
-	return strings.Join(parts, ", ")
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
+
 	"parking/lot"
 	"parking/node"
 )
@@ -19,29 +21,14 @@ type Command struct {
 	Example string
 	More    string // what help COMMAND tells beside, if anything
 
-	min, max int               // how many arguments; max < 0: any number
-	subs     []string          // what the first argument can be, for completion
-	run      func(*call) error // beside the node
-	local    func(*Shell, *localCall) error
+	min, max int                              // how many arguments; max < 0: any number
+	next     func(args []string) []Suggestion // what can come after these; may be nil
+	run      func(*call) error                // beside the node; nil: local does it
+	local    func(*Shell, *localCall) error   // at the terminal
 }
 
 // Usage returns how the command is typed.
 func (c *Command) Usage() string { return strings.TrimSpace(c.Name + " " + c.Args) }
-
-// Words returns what the command's first argument can be, where that is a
-// fixed set.
-func (c *Command) Words() []string { return c.subs }
-
-// call is one run of a command beside its node.
-type call struct {
-	ctx     context.Context
-	node    *node.Node
-	words   words
-	opt     Options
-	paint   painter
-	out     io.Writer
-	remarks io.Writer
-}
 
 // Commands returns the table, in the order in which help lists it. It is not
 // to be written to.
@@ -55,61 +42,92 @@ func init() { // not an initializer: help reads the table that it stands in
 			Help: "record an entry at this replica", Example: `track_entry "ABC 123" 1`},
 		{Name: "track_exit", Args: "PLATE [GATE]", min: 1, max: 2, run: trackExit,
 			Help: "record an exit at this replica", Example: `track_exit "ABC 123" 1`},
-		{Name: "read", Args: "[--limit N]", min: 0, max: 2, run: read,
-			Help: "this replica: spaces, vehicles, conflicts, digest", Example: "read"},
-		{Name: "spaces", max: 0, run: showSpaces,
+		{Name: "read", Args: "[--limit N]", max: 2, run: read, next: first("--limit"),
+			Help: "this replica: spaces, vehicles, conflicts, digest", Example: "read --limit 20"},
+		{Name: "spaces", run: showSpaces,
 			Help: "total, taken and free spaces", Example: "spaces"},
-		{Name: "gate", Args: "N enter PLATE | N exit PLATE | N crash | N move NODE", min: 2, max: 3, run: gate,
+		{Name: "gate", Args: "N enter PLATE | N exit PLATE | N crash | N move NODE", min: 2, max: 3, run: gate, next: nth(1, "enter", "exit", "crash", "move"),
 			Help: "through gate N's process, wherever it runs", Example: `gate 2 enter "ABC 123"`},
-		{Name: "gates", max: 0, run: showGates,
+		{Name: "gates", run: showGates,
 			Help: "which node runs which gate", Example: "gates",
 			More: "IN and OUT count what went through the gate's process, on all nodes; track_entry only names a gate."},
-		{Name: "members", max: 0, run: showMembers,
+		{Name: "members", run: showMembers,
 			Help: "the nodes and their state", Example: "members"},
-		{Name: "status", max: 0, run: showStatus,
+		{Name: "status", run: showStatus,
 			Help: "this node: address, incarnation, version, digest", Example: "status"},
-		{Name: "set", Args: "spaces N | gates N", min: 2, max: 2, run: setSetting, subs: []string{"spaces", "gates"},
+		{Name: "set", Args: "spaces N | gates N", min: 2, max: 2, run: setSetting, next: first("spaces", "gates"),
 			Help: "change a replicated setting, everywhere", Example: "set spaces 120"},
-		{Name: "rebalance", max: 0, run: rebalance,
+		{Name: "rebalance", run: rebalance,
 			Help: "spread the gates over the nodes now", Example: "rebalance"},
 		{Name: "kill-node", Args: "[NODE]", max: 1, run: killNode,
 			Help: "abrupt death of this node, or another", Example: "kill-node gary"},
-		{Name: "await", Args: "CONDITION [DURATION]", min: 1, max: 4, run: await,
-			subs: []string{"converged", "members", "gates", "vehicle", "no"},
-			More: "The condition is one of: converged, members N, gates N nodes, vehicle PLATE, no vehicle PLATE.\n  The duration is 10s if none is given; quote a plate that looks like one.",
-			Help: "wait until something holds; help await tells what can", Example: `await vehicle "ABC 123" 2s`},
-		{Name: "watch", Args: "[EVERY] COMMAND", min: 1, max: -1, local: watch,
+		{Name: "await", Args: "CONDITION [DURATION]", min: 1, max: 4, run: await, next: afterAwait,
+			Help: "wait until something holds; help await tells what can", Example: `await vehicle "ABC 123" 2s`,
+			More: "The condition is one of: " + conditions + ".\n  The duration is 10s if none is given; quote a plate that looks like one."},
+		{Name: "watch", Args: "[EVERY] COMMAND", min: 1, max: -1, local: watch, next: afterWatch,
 			Help: "run a command again and again, until Ctrl-C", Example: "watch 500ms gates"},
 		{Name: "source", Args: "FILE", min: 1, max: 1, local: source,
 			Help: "run the commands in a file", Example: "source commands.txt"},
-		{Name: "time", Args: "on | off", min: 1, max: 1, local: timing, subs: []string{"on", "off"},
+		{Name: "time", Args: "on | off", min: 1, max: 1, local: timing, next: first("on", "off"),
 			Help: "tell how long each command took", Example: "time on"},
-		{Name: "events", Args: "on | off", min: 1, max: 1, local: events, subs: []string{"on", "off"},
+		{Name: "events", Args: "on | off", min: 1, max: 1, local: events, next: first("on", "off"),
 			Help: "show what happens elsewhere, or do not", Example: "events off"},
-		{Name: "history", max: 0, local: history,
+		{Name: "history", local: history,
 			Help: "the lines typed so far", Example: "history"},
-		{Name: "clear", max: 0, local: clearScreen,
+		{Name: "clear", local: clearScreen,
 			Help: "clear the screen", Example: "clear"},
-		{Name: "help", Args: "[COMMAND]", max: 1, run: help,
+		{Name: "help", Args: "[COMMAND]", max: 1, run: help, next: afterHelp,
 			Help: "this list, or more on one command", Example: "help gate"},
-		{Name: "quit", max: 0, local: quit,
+		{Name: "quit", local: quit,
 			Help: "leave in good order and end (Ctrl-D does too)", Example: "quit"},
 	}
 }
 
+// canonical is a command's name as it is compared: - and _ are the same.
+func canonical(name string) string { return strings.ReplaceAll(strings.ToLower(name), "-", "_") }
+
+// find returns the command of that name, or an error that suggests one.
+func find(name string) (*Command, error) {
+	best, distance := "", min(2, len(name)/2)+1
+	for _, c := range Commands() {
+		d := levenshtein.ComputeDistance(canonical(name), canonical(c.Name))
+		if d == 0 {
+			return c, nil
+		}
+		if d < distance {
+			best, distance = c.Name, d
+		}
+	}
+	if best != "" {
+		return nil, lot.Refuse(lot.Usage, "unknown command %.40s; did you mean %s?", printable(name), best)
+	}
+	return nil, lot.Refuse(lot.Usage, "unknown command %.40s; help lists the commands", printable(name))
+}
+
 // check refuses a wrong number of arguments.
 func (c *Command) check(w words) error {
-	if len(w.args) < c.min {
-		return lot.Refuse(lot.Usage, "%s needs more: %s, for example %s", c.Name, c.Usage(), c.Example)
+	switch n := len(w.args); {
+	case n < c.min:
+		return lot.Refuse(lot.Usage, "missing argument: %s; for example %s", c.Usage(), c.Example)
+	case c.max < 0 || n <= c.max:
+		return nil
+	case c.max == 0:
+		return lot.Refuse(lot.Usage, "too many arguments: %s takes none", c.Name)
+	case strings.Contains(c.Args+c.More, "PLATE"):
+		return lot.Refuse(lot.Usage, `too many arguments: %s; quote a plate that has blanks, as in "ABC 123"`, c.Usage())
 	}
-	if c.max >= 0 && len(w.args) > c.max {
-		hint := ""
-		if strings.Contains(c.Args, "PLATE") {
-			hint = "; quote a plate that has blanks"
-		}
-		return lot.Refuse(lot.Usage, "%s takes less: %s, for example %s%s", c.Name, c.Usage(), c.Example, hint)
-	}
-	return nil
+	return lot.Refuse(lot.Usage, "too many arguments: %s; for example %s", c.Usage(), c.Example)
+}
+
+// call is one run of a command beside its node.
+type call struct {
+	ctx     context.Context
+	node    *node.Node
+	words   words
+	opt     Options
+	paint   painter
+	out     io.Writer
+	remarks io.Writer
 }
 
 // number reads a whole number; what names it in the error.

@@ -38,7 +38,7 @@ func (e *Engine) Exec(ctx context.Context, line string, opt Options, out, remark
 		return err
 	}
 	if cmd.run == nil {
-		return lot.Refuse(lot.Usage, "%s works at a terminal only", cmd.Name)
+		return lot.Refuse(lot.Usage, "%s is for the terminal's side, not for the node's", cmd.Name)
 	}
 	err = cmd.run(&call{ctx: ctx, node: e.node, words: w, opt: opt, paint: painter{opt.Color}, out: out, remarks: remarks})
 	return refusal(ctx, err)
@@ -53,7 +53,7 @@ func refusal(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return lot.Refuse(lot.Refused, "interrupted")
 	}
-	return lot.Refuse(lot.Refused, "%v", err)
+	return lot.Refuse(lot.Refused, "%s", Plain(err))
 }
 
 // Watch implements Session.
@@ -69,7 +69,7 @@ func (e *Engine) Watch(ctx context.Context, opt Options, show func(string)) erro
 				return ErrGone
 			}
 			if n := sub.Missed(); n > 0 {
-				show(fmt.Sprintf("... %d events were not shown", n))
+				show(fmt.Sprintf("... %s not shown", count(n, "event")))
 			}
 			show(renderEvent(ev, opt))
 		}

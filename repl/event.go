@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 
@@ -12,71 +11,57 @@ import (
 	"parking/node"
 )
 
+// eventRight is the column, after the time, at which an event's right part
+// begins.
+const eventRight = 34
+
 // renderEvent renders an event as one line: the time, a sign, what happened,
 // and at the right what it came to.
 func renderEvent(e node.Event, opt Options) string {
 	p := painter{opt.Color}
 	who := p.node(e.Node)
-	e.Reason = printable(e.Reason)
-	nodes := fmt.Sprintf("%d nodes", e.Count)
-	if e.Count == 1 {
-		nodes = "1 node"
-	}
-	var sign, what, plain, right string
-	say := func(s, format string, painted []any, bare []any) {
-		sign, what, plain = s, fmt.Sprintf(format, painted...), fmt.Sprintf(format, bare...)
-	}
+	reason := printable(plain(e.Reason))
+	sign, what, right := p.warn("!"), reason, ""
 	switch e.Kind {
 	case node.NodeJoined:
-		say(p.good("+"), "%s joined", []any{who}, []any{e.Node})
-		right = nodes
+		sign, what, right = p.good("+"), who+" joined", count(e.Count, "node")
 	case node.NodeLeft:
-		say(p.warn("-"), "%s left", []any{who}, []any{e.Node})
-		right = nodes
+		sign, what, right = p.warn("-"), who+" left", count(e.Count, "node")
 	case node.NodeFailed:
-		say(p.bad("x"), "%s failed (%s)", []any{who, e.Reason}, []any{e.Node, e.Reason})
-		right = nodes
+		sign, what, right = p.bad("x"), fmt.Sprintf("%s failed (%s)", who, reason), count(e.Count, "node")
 	case node.VehicleCame:
-		say(">", "%s came by gate %d", []any{e.Plate, e.Gate}, []any{e.Plate, e.Gate})
-		right = who
+		sign, what, right = ">", fmt.Sprintf("%s came by gate %d", e.Plate, e.Gate), who
 	case node.VehicleLeft:
-		if e.Gate == 0 {
-			say("<", "%s left", []any{e.Plate}, []any{e.Plate})
-		} else {
-			say("<", "%s left by gate %d", []any{e.Plate, e.Gate}, []any{e.Plate, e.Gate})
+		sign, what, right = "<", string(e.Plate)+" left", who
+		if e.Gate != 0 {
+			what += fmt.Sprintf(" by gate %d", e.Gate)
 		}
-		right = who
 	case node.GatesRun:
-		where, bare := "on "+who, "on "+e.Node
+		where := "on " + who
 		if e.Here {
-			where, bare = "here", "here"
+			where = "here"
 		}
-		why := ""
-		if e.Reason != "" {
-			why = " (" + e.Reason + ")"
+		if sign, what = "#", gatesRun(e.Gates)+" "+where; reason != "" {
+			what += " (" + reason + ")"
 		}
-		say("#", "%s %s%s", []any{gatesRun(e.Gates), where, why}, []any{gatesRun(e.Gates), bare, why})
 	case node.GatesClosed:
-		say("#", "%s closed (%s)", []any{gateList(e.Gates), e.Reason}, []any{gateList(e.Gates), e.Reason})
+		sign, what = "#", fmt.Sprintf("%s closed (%s)", gateList(e.Gates), reason)
 	case node.GatesSplit:
-		say(p.warn("!"), "%s had two nodes each; the higher claim stays", []any{gateList(e.Gates)}, []any{gateList(e.Gates)})
+		what = gateList(e.Gates) + " had two nodes each; the higher claim stays"
 	case node.GateCrashed:
-		say(p.bad("x"), "gate %d crashed here (%s); started again", []any{e.Gate, e.Reason}, []any{e.Gate, e.Reason})
+		sign, what = p.bad("x"), fmt.Sprintf("gate %d crashed here (%s); started again", e.Gate, reason)
 	case node.SettingSet:
-		say("=", "%s set to %d", []any{e.Reason, e.Count}, []any{e.Reason, e.Count})
-		right = who
+		sign, what, right = "=", fmt.Sprintf("%s set to %d", reason, e.Count), who
 	case node.StateJoined:
-		say("=", "caught up: %d vehicles came, %d left", []any{e.Count, e.Gone}, []any{e.Count, e.Gone})
+		sign, what = "=", fmt.Sprintf("caught up: %s came, %d left", count(e.Count, "vehicle"), e.Gone)
 	case node.LotOver:
-		say(p.warn("!"), "the lot is over by %d", []any{e.Count}, []any{e.Count})
-	default:
-		say(p.warn("!"), "%s", []any{e.Reason}, []any{e.Reason})
+		what = fmt.Sprintf("the lot is over by %d", e.Count)
 	}
-	line := p.dim(e.At.Local().Format("15:04:05.000")) + "  " + sign + " " + what
+	line := sign + " " + what
 	if right != "" {
-		line += strings.Repeat(" ", max(2, 32-text.StringWidth(plain))) + right
+		line += strings.Repeat(" ", max(2, eventRight-text.StringWidthWithoutEscSequences(line))) + right
 	}
-	return line
+	return p.dim(e.At.Local().Format("15:04:05.000")) + "  " + line
 }
 
 // GatesLine says where the gates run, for a node's greeting: "gates 1 2 3 4 run
@@ -105,16 +90,6 @@ func GatesLine(n *node.Node) string {
 		line += " (first node)"
 	}
 	return line
-}
-
-// printable keeps what other nodes sent from steering the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, s)
 }
 
 // gatesRun reads "gate 2 runs" or "gates 1 3 run".

@@ -1,11 +1,7 @@
 package repl
 
 import (
-	"errors"
 	"strings"
-
-	"github.com/agnivade/levenshtein"
-	"github.com/kballard/go-shellquote"
 
 	"parking/lot"
 )
@@ -15,73 +11,79 @@ const maxLine = 1 << 16
 
 // words is a command line in parts.
 type words struct {
-	name       string   // of the command, as typed
-	args       []string // unquoted
-	lastQuoted bool     // the last argument was quoted
+	name   string   // of the command, as typed
+	args   []string // unquoted
+	quoted bool     // the last argument was quoted, at least in part
+	line   string   // all of it, as typed
+	starts []int    // where in line each argument begins
+}
+
+// from returns the line from its i-th argument on, as typed.
+func (w words) from(i int) string {
+	if i >= len(w.starts) {
+		return ""
+	}
+	return w.line[w.starts[i]:]
 }
 
 // parse splits a line as a shell does: quotes and backslashes keep blanks, and
-// an unquoted # begins a comment. An empty line has no name.
+// a word that begins with # begins a comment. An empty line has no name.
 func parse(line string) (w words, err error) {
 	if len(line) > maxLine {
-		return w, lot.Refuse(lot.Usage, "the line has %d characters; %d is the most", len(line), maxLine)
+		return w, lot.Refuse(lot.Usage, "the line has %d bytes; %d is the most", len(line), maxLine)
 	}
-	line = strings.TrimSpace(uncomment(line))
-	parts, err := shellquote.Split(line)
-	switch {
-	case errors.Is(err, shellquote.UnterminatedSingleQuoteError):
-		return w, lot.Refuse(lot.Usage, "the quote ' is not closed")
-	case errors.Is(err, shellquote.UnterminatedDoubleQuoteError):
-		return w, lot.Refuse(lot.Usage, `the quote " is not closed`)
-	case err != nil:
-		return w, lot.Refuse(lot.Usage, `the line ends in a backslash; double it, or quote the word`)
-	case len(parts) == 0:
-		return w, nil
-	}
-	return words{parts[0], parts[1:], strings.HasSuffix(line, `"`) || strings.HasSuffix(line, `'`)}, nil
-}
-
-// uncomment cuts a comment off: from a # outside of quotes, at the start of a
-// word, to the end of the line.
-func uncomment(line string) string {
-	var quote rune
-	start, escaped := true, false
-	for i, c := range line {
+	w.line = line
+	for at := 0; ; {
+		at += len(line[at:]) - len(strings.TrimLeft(line[at:], blanks))
+		if at == len(line) || line[at] == '#' {
+			return w, nil
+		}
+		text, quoted, n, err := nextWord(line[at:])
 		switch {
-		case escaped:
-			escaped = false
-		case c == '\\' && quote != '\'':
-			escaped = true
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '#' && start:
-			return line[:i]
+		case err != nil:
+			return words{}, err
+		case w.name != "":
+			w.args, w.starts, w.quoted = append(w.args, text), append(w.starts, at), quoted
+		case text == "":
+			return words{}, lot.Refuse(lot.Usage, "unknown command %s; help lists the commands", line[at:at+n])
+		default:
+			w.name = text
 		}
-		start = quote == 0 && (c == ' ' || c == '\t')
+		at += n
 	}
-	return line
 }
 
-// canonical is a command's name as the table has it: - and _ are the same.
-func canonical(name string) string { return strings.ReplaceAll(strings.ToLower(name), "-", "_") }
+const blanks = " \t\r\n"
 
-// find returns the command of that name, or an error that suggests one.
-func find(name string) (*Command, error) {
-	best, distance := "", 3
-	for _, c := range Commands() {
-		if canonical(c.Name) == canonical(name) {
-			return c, nil
-		}
-		if d := levenshtein.ComputeDistance(canonical(name), canonical(c.Name)); d < distance {
-			best, distance = c.Name, d
+// nextWord reads the word that s begins with, in n bytes.
+func nextWord(s string) (text string, quoted bool, n int, err error) {
+	var b strings.Builder
+	quote := byte(0)
+	for ; n < len(s); n++ {
+		switch c := s[n]; {
+		case quote == 0 && strings.IndexByte(blanks, c) >= 0:
+			return b.String(), quoted, n, nil
+		case quote == 0 && (c == '"' || c == '\''):
+			quote, quoted = c, true
+		case c == quote:
+			quote = 0
+		case c != '\\' || quote == '\'' || quote == '"' && !escapable(s[n+1:]):
+			b.WriteByte(c)
+		case n+1 == len(s):
+			return "", false, 0, lot.Refuse(lot.Usage, `the line ends in a backslash; double it, or quote the word`)
+		default:
+			n++
+			b.WriteByte(s[n])
 		}
 	}
-	if best != "" {
-		return nil, lot.Refuse(lot.Usage, "unknown command %.40s; did you mean %s?", name, best)
+	if quote != 0 {
+		return "", false, 0, lot.Refuse(lot.Usage, `unclosed quote %c; close it, as in "ABC 123"`, quote)
 	}
-	return nil, lot.Refuse(lot.Usage, "unknown command %.40s; help lists the commands", name)
+	return b.String(), quoted, n, nil
+}
+
+// escapable reports whether a backslash before rest, between double quotes,
+// escapes what follows: a quote or another backslash.
+func escapable(rest string) bool {
+	return rest != "" && (rest[0] == '"' || rest[0] == '\\')
 }

@@ -3,7 +3,6 @@ package repl
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"parking/lot"
 )
@@ -18,7 +17,7 @@ func trackEntry(c *call) error {
 		return err
 	}
 	if after.Over() > 0 {
-		c.remark("warning: the lot is over: %d vehicles in %d spaces; this ledger records and tells", after.Taken, after.Total)
+		c.remark("warning: the lot is over by %d: %d vehicles in %d spaces", after.Over(), after.Taken, after.Total)
 	}
 	return c.ok("%s", free(after))
 }
@@ -57,14 +56,14 @@ func gate(c *call) error {
 		return err
 	}
 	verb, rest := c.words.args[1], c.words.args[2:]
-	operand := map[string]string{"enter": "a plate", "exit": "a plate", "move": "a node", "crash": ""}
+	operand := map[string]string{"enter": "PLATE", "exit": "PLATE", "move": "NODE", "crash": ""}
 	switch what, known := operand[verb]; {
 	case !known:
-		return lot.Refuse(lot.Usage, "a gate can enter, exit, crash or move, not %.40s", verb)
+		return lot.Refuse(lot.Usage, "a gate can enter, exit, crash or move, not %.40s", printable(verb))
 	case what == "" && len(rest) > 0:
-		return lot.Refuse(lot.Usage, "gate %d crash takes nothing more", g)
+		return lot.Refuse(lot.Usage, "too many arguments: gate %d crash takes no more", g)
 	case what != "" && len(rest) == 0:
-		return lot.Refuse(lot.Usage, "gate %d %s needs %s", g, verb, what)
+		return lot.Refuse(lot.Usage, "missing argument: gate %d %s %s", g, verb, what)
 	}
 	switch verb {
 	case "crash":
@@ -103,7 +102,7 @@ func setSetting(c *call) error {
 	case "gates":
 		err = c.node.SetGates(c.ctx, v)
 	default:
-		return lot.Refuse(lot.Usage, "there is no setting %.40s; set spaces N and set gates N exist", name)
+		return lot.Refuse(lot.Usage, "there is no setting %.40s; there are set spaces N and set gates N", printable(name))
 	}
 	if err != nil {
 		return err
@@ -119,13 +118,10 @@ func rebalance(c *call) error {
 	if err != nil {
 		return err
 	}
-	switch moved {
-	case 0:
+	if moved == 0 {
 		return c.ok("the gates are spread already")
-	case 1:
-		return c.ok("1 gate moved")
 	}
-	return c.ok("%d gates moved", moved)
+	return c.ok("%s moved", count(moved, "gate"))
 }
 
 func killNode(c *call) error {
@@ -143,55 +139,4 @@ func killNode(c *call) error {
 		return err
 	}
 	return c.ok("%s was killed", name)
-}
-
-func help(c *call) error {
-	if len(c.words.args) == 0 {
-		return c.table(nil, helpRows(c.paint))
-	}
-	cmd, err := find(c.words.args[0])
-	if err != nil {
-		return err
-	}
-	more := ""
-	if cmd.More != "" {
-		more = "\n  " + cmd.More
-	}
-	return c.text("%s\n  %s%s\n  for example: %s", cmd.Usage(), cmd.Help, more, cmd.Example)
-}
-
-func helpRows(p painter) (rows [][]string) {
-	for _, c := range Commands() {
-		rows = append(rows, []string{c.Usage(), p.dim(c.Help)})
-	}
-	return rows
-}
-
-// ok answers a command that has nothing to tell but that it was done.
-func (c *call) ok(format string, args ...any) error {
-	if c.opt.Format == JSON {
-		return c.json(struct {
-			OK bool `json:"ok"`
-		}{true})
-	}
-	_, err := fmt.Fprintf(c.out, "%s   %s\n", c.paint.good("ok"), fmt.Sprintf(format, args...))
-	return err
-}
-
-// text answers with lines for people; as JSON they are one string.
-func (c *call) text(format string, args ...any) error {
-	s := fmt.Sprintf(format, args...)
-	if c.opt.Format == JSON {
-		return c.json(struct {
-			OK   bool   `json:"ok"`
-			Text string `json:"text"`
-		}{true, s})
-	}
-	_, err := fmt.Fprintln(c.out, strings.TrimRight(s, "\n"))
-	return err
-}
-
-// remark tells something beside the answer.
-func (c *call) remark(format string, args ...any) {
-	fmt.Fprintln(c.remarks, c.paint.warn(fmt.Sprintf(format, args...)))
 }

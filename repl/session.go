@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"regexp"
+	"strings"
 
 	"parking/lot"
 )
@@ -30,7 +32,7 @@ func ParseFormat(s string) (Format, error) {
 type Options struct {
 	Format Format
 	Color  bool
-	Width  int // columns; 0: not known
+	Width  int // columns; 0: not a screen
 }
 
 // A Session runs one terminal's commands on one node.
@@ -51,3 +53,14 @@ var ErrDie = errors.New("repl: the node is to die now")
 
 // ErrGone is the error of a session whose node has ended.
 var ErrGone = errors.New("repl: the node is gone")
+
+// packageName is a package's name where it begins an error's text.
+var packageName = regexp.MustCompile(`(^|: )(?:(?:attach|connect|cookie|crdt|discover|fault|gates|lot|member|node|peer|prompt|repl|replicate): )+`)
+
+// Plain returns an error's text as one line for people, without the names of
+// the packages that it came through.
+func Plain(err error) string { return plain(err.Error()) }
+
+func plain(text string) string {
+	return packageName.ReplaceAllString(strings.ReplaceAll(text, "\n", "; "), "$1")
+}

@@ -2,7 +2,9 @@ package repl
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +18,7 @@ func read(c *call) error {
 	limit := -1
 	if len(c.words.args) > 0 {
 		if c.words.args[0] != "--limit" || len(c.words.args) != 2 {
-			return lot.Refuse(lot.Usage, "read takes nothing, or --limit N")
+			return lot.Refuse(lot.Usage, "read takes --limit N, or nothing")
 		}
 		v, err := number(c.words.args[1], "a limit")
 		if err != nil {
@@ -30,7 +32,7 @@ func read(c *call) error {
 		shown = shown[:limit]
 	}
 	if c.opt.Format == JSON {
-		return c.json(readingJSON(c.node.Name(), r, shown))
+		return writeJSON(c.out, readingOf(c.node.Name(), r, shown))
 	}
 	over := ""
 	if n := r.Spaces.Over(); n > 0 {
@@ -81,7 +83,7 @@ func (c *call) sameAs() string {
 	case others == 0:
 		return ""
 	case len(same) == 0:
-		return "   " + c.paint.warn("on no other node")
+		return "   " + c.paint.warn("same on no other node")
 	}
 	return "   same on " + strings.Join(same, " ")
 }
@@ -89,19 +91,20 @@ func (c *call) sameAs() string {
 func showSpaces(c *call) error {
 	s := c.node.Spaces()
 	if c.opt.Format == JSON {
-		return c.json(spacesJSON{s.Total, s.Taken, s.Free(), new(s.Over())})
+		return writeJSON(c.out, spacesOverJSON{spacesOf(s), s.Over()})
 	}
 	line := fmt.Sprintf("%d spaces: %d taken, %d free", s.Total, s.Taken, s.Free())
 	if s.Over() > 0 {
 		line += c.paint.warn(fmt.Sprintf(", over by %d", s.Over()))
 	}
-	return c.text("%s", line)
+	_, err := fmt.Fprintln(c.out, line)
+	return err
 }
 
 func showGates(c *call) error {
 	all := c.node.GateStates()
 	if c.opt.Format == JSON {
-		return c.json(gatesJSON(all))
+		return writeJSON(c.out, gatesOf(all))
 	}
 	rows := make([][]string, 0, len(all))
 	for _, g := range all {
@@ -128,7 +131,7 @@ func showGates(c *call) error {
 func showMembers(c *call) error {
 	all := c.node.Members()
 	if c.opt.Format == JSON {
-		return c.json(membersJSON(all))
+		return writeJSON(c.out, membersOf(all))
 	}
 	rows := make([][]string, 0, len(all))
 	for _, m := range all {
@@ -156,10 +159,10 @@ func showMembers(c *call) error {
 func showStatus(c *call) error {
 	s := c.node.Status()
 	if c.opt.Format == JSON {
-		return c.json(statusJSON(s, os.Getpid()))
+		return writeJSON(c.out, statusOf(s, os.Getpid()))
 	}
 	version := make([]string, 0, len(s.Version))
-	for _, r := range sortedKeys(s.Version) {
+	for _, r := range slices.Sorted(maps.Keys(s.Version)) {
 		version = append(version, fmt.Sprintf("%s=%d", r, s.Version[r]))
 	}
 	return c.table(nil, [][]string{
@@ -171,30 +174,8 @@ func showStatus(c *call) error {
 		{"incarnation", fmt.Sprintf("%016x", s.Incarnation)},
 		{"version", strings.Join(version, " ")},
 		{"digest", s.Digest.String()},
-		{"lag", fmt.Sprintf("%d changes", s.Lag)},
-		{"queue", fmt.Sprintf("%d changes", s.Queue)},
+		{"lag", count(int(s.Lag), "change")},
+		{"queue", count(s.Queue, "change")},
 		{"up", ago(s.Uptime)},
 	})
-}
-
-// clockTime renders a time of day, with the date if it is not today's.
-func clockTime(t, now time.Time) string {
-	t, now = t.Local(), now.Local()
-	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
-		return t.Format(time.TimeOnly)
-	}
-	return t.Format(time.DateTime)
-}
-
-// ago renders how long something has been, in one unit or two.
-func ago(d time.Duration) string {
-	switch d = max(d, 0); {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
 }

@@ -1,0 +1,147 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"parking/lot"
+)
+
+// The commands of the terminal's own side.
+
+// localCall is one run of such a command.
+type localCall struct {
+	ctx   context.Context
+	words words
+}
+
+const (
+	// maxSource is how deep files may source files.
+	maxSource = 8
+
+	watchDefault = 2 * time.Second
+	watchLeast   = 50 * time.Millisecond
+
+	clearCode = "\x1b[H\x1b[2J"
+)
+
+func quit(*Shell, *localCall) error { return ErrQuit }
+
+func source(s *Shell, c *localCall) error {
+	name := c.words.args[0]
+	if s.depth == maxSource {
+		return lot.Refuse(lot.Usage, "%s: files source files more than %d deep", name, maxSource)
+	}
+	path := name
+	if rest, ok := strings.CutPrefix(name, "~/"); ok && s.Home != "" && !c.words.quoted {
+		path = filepath.Join(s.Home, rest)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		var cause *fs.PathError
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return lot.Refuse(lot.Usage, "cannot read %s: %v", name, err)
+	}
+	defer f.Close()
+	s.depth++
+	defer func() { s.depth-- }()
+	return s.Run(c.ctx, name, f)
+}
+
+func timing(s *Shell, c *localCall) error {
+	on, err := onOff(c.words)
+	if err != nil {
+		return err
+	}
+	s.timing = on
+	return writeOK(s.Out, s.Options, "time "+c.words.args[0])
+}
+
+func events(s *Shell, c *localCall) error {
+	on, err := onOff(c.words)
+	if err != nil {
+		return err
+	}
+	if s.Events != nil {
+		s.Events(on)
+	}
+	return writeOK(s.Out, s.Options, "events "+c.words.args[0])
+}
+
+func onOff(w words) (on bool, err error) {
+	switch w.args[0] {
+	case "on":
+		return true, nil
+	case "off":
+		return false, nil
+	}
+	return false, lot.Refuse(lot.Usage, "%s is on or off, not %.40s", w.name, printable(w.args[0]))
+}
+
+func history(s *Shell, _ *localCall) error {
+	lines := []string{}
+	if s.History != nil {
+		lines = append(lines, s.History()...)
+	}
+	if s.Options.Format == JSON {
+		return writeJSON(s.Out, historyJSON{okJSON{true}, lines})
+	}
+	for i, line := range lines {
+		if _, err := fmt.Fprintf(s.Out, "%5d  %s\n", i+1, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func clearScreen(s *Shell, _ *localCall) error {
+	if s.Options.Format == JSON {
+		return writeOK(s.Out, s.Options, "")
+	}
+	if s.Options.Width > 0 {
+		fmt.Fprint(s.Out, clearCode)
+	}
+	return nil
+}
+
+// watch runs a command again and again until ctx ends; on a screen it clears
+// it each time.
+func watch(s *Shell, c *localCall) error {
+	every, command := watchDefault, c.words.from(0)
+	if d, err := time.ParseDuration(c.words.args[0]); err == nil {
+		every, command = d, c.words.from(1)
+	}
+	switch {
+	case command == "":
+		return lot.Refuse(lot.Usage, "missing argument: watch needs a command, for example watch 500ms gates")
+	case every < watchLeast:
+		return lot.Refuse(lot.Usage, "every %v is too often; %v is the least", every, watchLeast)
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if s.Options.Width > 0 && s.Options.Format == Table {
+			fmt.Fprintf(s.Out, "%severy %v: %s   (Ctrl-C ends)\n", clearCode, every, command)
+		}
+		err := s.Exec(c.ctx, command)
+		switch {
+		case c.ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		select {
+		case <-c.ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
