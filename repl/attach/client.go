@@ -2,10 +2,13 @@ package attach
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -15,17 +18,25 @@ import (
 	"parking/repl/attach/wire/wireconnect"
 )
 
+// dialTimeout bounds how long a node may take to say who it is.
+const dialTimeout = 5 * time.Second
+
 // A Client is a terminal's end of the socket: the Session of another process.
+// Its methods are safe for concurrent use.
 type Client struct {
 	Node, Cluster string
-	calls         wireconnect.TerminalClient
-	http          *http.Transport
+
+	calls  wireconnect.TerminalClient
+	http   *http.Transport
+	killed atomic.Bool
 }
 
 var _ repl.Session = (*Client)(nil)
 
 // Dial connects to the node that listens at path and asks who it is.
 func Dial(ctx context.Context, path string) (*Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
 	t := &http.Transport{
 		Protocols: h2c(),
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -49,12 +60,19 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 // Close ends the connection.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
+// Killed reports whether a command of this client's told the node to die, and
+// was answered.
+func (c *Client) Killed() bool { return c.killed.Load() }
+
 // Exec implements repl.Session. A node that ends before it has answered makes
-// the outcome unknown.
+// the outcome unknown; the error is repl.ErrGone, too.
 func (c *Client) Exec(ctx context.Context, line string, opt repl.Options, out, remarks io.Writer) error {
-	stream, err := c.calls.Exec(ctx, connect.NewRequest(&wire.ExecRequest{Line: line, Options: encode(opt)}))
+	call, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.calls.Exec(call, connect.NewRequest(&wire.ExecRequest{Line: line, Options: encode(opt)}))
 	if err == nil {
 		defer stream.Close()
+		defer cancel() // before Close, which would wait for the node's end of the stream
 		for stream.Receive() {
 			m := stream.Msg()
 			if _, err := out.Write(m.GetOut()); err != nil {
@@ -67,6 +85,7 @@ func (c *Client) Exec(ctx context.Context, line string, opt repl.Options, out, r
 			case m.GetDone() && m.GetError() != "":
 				return lot.Refuse(lot.Code(m.GetCode()), "%s", m.GetError())
 			case m.GetDone():
+				c.killed.CompareAndSwap(false, m.GetDies())
 				return nil
 			}
 		}
@@ -75,7 +94,7 @@ func (c *Client) Exec(ctx context.Context, line string, opt repl.Options, out, r
 	if ctx.Err() != nil {
 		return lot.Refuse(lot.Refused, "interrupted")
 	}
-	return &gone{lot.Refusal{Code: lot.Unknown, Text: fmt.Sprintf("%s ended before it answered", c.Node)}, err}
+	return &gone{lot.Refusal{Code: lot.Unknown, Text: fmt.Sprintf("unknown: %s ended before it answered", c.Node)}, err}
 }
 
 // gone is the refusal of a command whose node ended meanwhile.
@@ -88,20 +107,23 @@ func (g *gone) Unwrap() []error { return []error{&g.Refusal, repl.ErrGone, g.cau
 
 // Watch implements repl.Session.
 func (c *Client) Watch(ctx context.Context, opt repl.Options, show func(string)) error {
-	stream, err := c.calls.Watch(ctx, connect.NewRequest(&wire.WatchRequest{Options: encode(opt)}))
-	if err != nil {
-		return fmt.Errorf("%w: %w", repl.ErrGone, err)
-	}
-	defer stream.Close()
-	for stream.Receive() {
-		if line := stream.Msg().GetLine(); line != "" {
-			show(line)
+	call, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.calls.Watch(call, connect.NewRequest(&wire.WatchRequest{Options: encode(opt)}))
+	if err == nil {
+		defer stream.Close()
+		defer cancel()
+		for stream.Receive() {
+			if line := stream.Msg().GetLine(); line != "" {
+				show(line)
+			}
 		}
+		err = stream.Err()
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return repl.ErrGone
+	return errors.Join(repl.ErrGone, err)
 }
 
 func encode(o repl.Options) *wire.Options {

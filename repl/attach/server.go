@@ -3,10 +3,13 @@ package attach
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -20,11 +23,13 @@ import (
 // maxMessage bounds one message, in bytes.
 const maxMessage = 1 << 20
 
+// lastWords is how long a node that ends waits for its answers to arrive.
+const lastWords = time.Second
+
 // Listen opens the socket at path, readable and writable by its owner only. A
 // socket that a dead process left there is replaced.
 func Listen(path string) (net.Listener, error) {
-	// A fresh directory of 0700 around it would do; so does a name nobody
-	// knows yet, until the permissions are right.
+	// It appears under its name when its permissions are right.
 	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
 	_ = os.Remove(tmp)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: tmp, Net: "unix"})
@@ -58,28 +63,39 @@ type Server struct {
 }
 
 // Serve answers terminals on l until ctx ends, which ends their commands too.
-// It closes l, and returns when the last handler has been told to stop.
+// It closes l, and returns when all that it started has ended.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle(wireconnect.NewTerminalHandler(handler{s}, connect.WithReadMaxBytes(maxMessage)))
+	var calls sync.WaitGroup
 	srv := &http.Server{
-		Handler:           mux,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls.Add(1)
+			defer calls.Done()
+			mux.ServeHTTP(w, r)
+		}),
 		Protocols:         h2c(),
 		ReadHeaderTimeout: 5 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          log.New(io.Discard, "", 0), // what speaks no HTTP/2 is hung up on
 	}
-	stopped := context.AfterFunc(ctx, func() {
-		// Commands end with ctx; their answers still go out.
-		grace, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if srv.Shutdown(grace) != nil {
-			_ = srv.Close()
-		}
-	})
-	defer stopped()
-	if err := srv.Serve(l); ctx.Err() == nil && !errors.Is(err, http.ErrServerClosed) {
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(l) }()
+	select {
+	case err := <-ended:
+		_ = srv.Close()
+		calls.Wait()
 		return err
+	case <-ctx.Done():
 	}
+	// Commands have ended with ctx; their answers still go out.
+	grace, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	if srv.Shutdown(grace) != nil {
+		_ = srv.Close()
+	}
+	<-ended
+	calls.Wait()
 	return nil
 }
 
@@ -110,11 +126,20 @@ func (h handler) Exec(ctx context.Context, req *connect.Request[wire.ExecRequest
 	last := &wire.ExecReply{Done: true}
 	switch {
 	case errors.Is(err, repl.ErrDie):
-		time.AfterFunc(20*time.Millisecond, h.s.Die) // the answer goes first
+		last.Dies = true
 	case err != nil:
-		last.Code, last.Error = string(lot.CodeOf(err)), err.Error()
+		last.Code, last.Error = string(lot.CodeOf(err)), repl.Plain(err)
 	}
-	return stream.Send(last)
+	err = stream.Send(last)
+	if last.Dies {
+		// The answer goes first: the client ends the call when it has it.
+		select {
+		case <-ctx.Done():
+		case <-time.After(lastWords):
+		}
+		h.s.Die()
+	}
+	return err
 }
 
 // Watch implements the service.

@@ -144,6 +144,7 @@ type ExecReply struct {
 	Done          bool                   `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
 	Code          string                 `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"` // with done: why it failed; empty: it did not
 	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	Dies          bool                   `protobuf:"varint,6,opt,name=dies,proto3" json:"dies,omitempty"` // with done: the node ends when the call does
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,6 +212,13 @@ func (x *ExecReply) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *ExecReply) GetDies() bool {
+	if x != nil {
+		return x.Dies
+	}
+	return false
 }
 
 type WatchRequest struct {
@@ -400,13 +408,14 @@ const file_repl_attach_attach_proto_rawDesc = "" +
 	"\x05width\x18\x03 \x01(\rR\x05width\"W\n" +
 	"\vExecRequest\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x124\n" +
-	"\aoptions\x18\x02 \x01(\v2\x1a.parking.attach.v1.OptionsR\aoptions\"u\n" +
+	"\aoptions\x18\x02 \x01(\v2\x1a.parking.attach.v1.OptionsR\aoptions\"\x89\x01\n" +
 	"\tExecReply\x12\x10\n" +
 	"\x03out\x18\x01 \x01(\fR\x03out\x12\x18\n" +
 	"\aremarks\x18\x02 \x01(\fR\aremarks\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x12\n" +
 	"\x04code\x18\x04 \x01(\tR\x04code\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"D\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\x12\x12\n" +
+	"\x04dies\x18\x06 \x01(\bR\x04dies\"D\n" +
 	"\fWatchRequest\x124\n" +
 	"\aoptions\x18\x01 \x01(\v2\x1a.parking.attach.v1.OptionsR\aoptions\" \n" +
 	"\n" +
