@@ -44,7 +44,8 @@ func runTests(m *testing.M) int {
 type demo struct {
 	*exec.Cmd
 	temp   string
-	stdout io.Reader
+	stdout io.Closer
+	lines  *bufio.Scanner // of stdout
 	stderr strings.Builder
 }
 
@@ -58,9 +59,11 @@ func start(t *testing.T, args ...string) *demo {
 	d := &demo{Cmd: exec.Command(parking, append([]string{"demo"}, args...)...), temp: temp}
 	d.Env = append(os.Environ(), "TMPDIR="+temp)
 	d.Stderr = &d.stderr
-	if d.stdout, err = d.StdoutPipe(); err != nil {
+	stdout, err := d.StdoutPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
+	d.stdout, d.lines = stdout, bufio.NewScanner(stdout)
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -75,9 +78,9 @@ func (d *demo) read(t *testing.T, last string) string {
 	slow := time.AfterFunc(30*time.Second, func() { _ = d.Process.Kill() })
 	defer slow.Stop()
 	var text strings.Builder
-	for lines := bufio.NewScanner(d.stdout); lines.Scan(); {
-		fmt.Fprintln(&text, lines.Text())
-		if last != "" && strings.HasSuffix(lines.Text(), last) {
+	for d.lines.Scan() {
+		fmt.Fprintln(&text, d.lines.Text())
+		if last != "" && strings.HasSuffix(d.lines.Text(), last) {
 			return text.String()
 		}
 	}
@@ -133,8 +136,10 @@ func text(t *testing.T, name string) string {
 }
 
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	for _, name := range scripts.Names() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s, err := session.Parse(name+scripts.Ext, strings.NewReader(text(t, name)))
 			if err != nil {
 				t.Fatal(err)
@@ -155,13 +160,26 @@ func TestSessions(t *testing.T) {
 }
 
 func TestWithoutArgumentsItIsTheWalkThrough(t *testing.T) {
+	t.Parallel()
 	title, _, _ := strings.Cut(text(t, "walkthrough"), "\n")
 	if got := start(t).ends(t, 0); !strings.HasPrefix(got, strings.TrimPrefix(title, "# ")+"\n") {
 		t.Errorf("the transcript is\n%s", got)
 	}
 }
 
+func TestHelpListsTheSessions(t *testing.T) {
+	t.Parallel()
+	help := start(t, "--help").ends(t, 0)
+	for _, name := range scripts.Names() {
+		title, _, _ := strings.Cut(text(t, name), "\n")
+		if want := regexp.MustCompile(name + ` +` + strings.TrimPrefix(title, "# ")); !want.MatchString(help) {
+			t.Errorf("no %q with its title in\n%s", name, help)
+		}
+	}
+}
+
 func TestAFalsifiedSessionFailsInWords(t *testing.T) {
+	t.Parallel()
 	file := write(t, strings.Replace(text(t, "walkthrough"), "1-4 larry", "1-4 gary", 1))
 	d := start(t, file, write(t, "# The next one is played all the same.\n"))
 	got := d.ends(t, 1)
@@ -174,6 +192,7 @@ func TestAFalsifiedSessionFailsInWords(t *testing.T) {
 }
 
 func TestWhatCannotBePlayed(t *testing.T) {
+	t.Parallel()
 	file := write(t, "start larry\nlary> read\n")
 	for _, c := range []struct{ arg, want string }{
 		{file, file + ":2: \"lary\" does not run here"},
@@ -191,6 +210,7 @@ func TestWhatCannotBePlayed(t *testing.T) {
 const waiting = "start larry gary\nlarry> status\ngary> status\nlarry> await vehicle NONE 25s\n"
 
 func TestASignalCleansUp(t *testing.T) {
+	t.Parallel()
 	for sig, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
 		d := start(t, write(t, waiting))
 		before := d.read(t, "25s")
@@ -204,7 +224,7 @@ func TestASignalCleansUp(t *testing.T) {
 }
 
 func TestAFrozenNodeIsCleanedUp(t *testing.T) {
-	t.Parallel() // it waits out the grace
+	t.Parallel()
 	d := start(t, write(t, waiting))
 	before := d.read(t, "25s")
 	pid, err := strconv.Atoi(regexp.MustCompile(`process +([0-9]+)`).FindStringSubmatch(before)[1])
@@ -221,6 +241,7 @@ func TestAFrozenNodeIsCleanedUp(t *testing.T) {
 }
 
 func TestNodesEndWithAKilledDemo(t *testing.T) {
+	t.Parallel()
 	d := start(t, write(t, waiting))
 	d.read(t, "25s")
 	dirs, err := filepath.Glob(filepath.Join(d.temp, "parking-*"))
@@ -253,9 +274,10 @@ func TestNodesEndWithAKilledDemo(t *testing.T) {
 }
 
 func TestATranscriptCutShort(t *testing.T) {
+	t.Parallel()
 	d := start(t, "walkthrough")
 	d.read(t, "larry> gates")
-	d.stdout.(io.Closer).Close()
+	d.stdout.Close()
 	if _ = d.Wait(); d.ProcessState.ExitCode() != 1 {
 		t.Errorf("the demo ended with %v", d.ProcessState)
 	}

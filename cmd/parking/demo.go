@@ -24,8 +24,8 @@ func demoCommand() *cobra.Command {
 		Use:   "demo [FILE...]",
 		Short: "play scripted sessions with real nodes",
 		Long: "demo plays scripted sessions: it starts real nodes, types at their prompts and checks\n" +
-			"what they answer. FILE is a path, or one of the sessions that come with the program:\n" +
-			strings.Join(scripts.Names(), ", ") + ". Without any it plays the walkthrough.",
+			"what they answer. Without a FILE it plays the walkthrough. FILE is a path, or one of\n" +
+			"the sessions that come along:\n" + sessions(),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := load(c.Flags())
 			if err != nil {
@@ -43,6 +43,17 @@ func demoCommand() *cobra.Command {
 	}
 	c.Flags().Bool("no-color", false, "no colours (NO_COLOR does the same)")
 	return c
+}
+
+// sessions lists the sessions that come along, with their titles.
+func sessions() string {
+	var list strings.Builder
+	for _, name := range scripts.Names() {
+		if s, err := readSession(name); err == nil {
+			fmt.Fprintf(&list, "  %-12s %s\n", name, s.Title)
+		}
+	}
+	return list.String()
 }
 
 // runDemo plays the sessions one after another, all of them unless it is

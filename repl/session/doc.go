@@ -20,7 +20,8 @@
 // nothing there. A COMMAND is what one can type at a prompt: quit leaves in
 // good order, as the end of its input makes a node do, and the node that
 // kill-node names, or that runs it, is expected to die. Any other end of a
-// node fails the script.
+// node fails the script. A refusal is an answer: a node that ends, or does not
+// answer in time, has not refused.
 //
 // # Expectations
 //
@@ -41,7 +42,9 @@
 // A run has a directory of its own, with a fresh cookie, in which its nodes
 // find each other and nobody else; it is gone when the run ends, and so are
 // the nodes, however it ends. If the process that plays is killed outright,
-// the nodes' input ends with it, at which they leave.
+// the nodes' input ends with it, at which they leave; the directory stays. A
+// step may take 30 seconds, and each node 10 of them to start, unless Config
+// says otherwise.
 //
 // Non-goals: conditions, loops and variables; comparing times, digests or
 // anything else that differs from run to run; nodes on other hosts.

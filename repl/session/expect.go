@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"parking/repl"
 )
 
 // An expectation is what a line of an answer must hold; see the package's
@@ -51,13 +49,13 @@ func (e expectation) each() []string {
 
 // check holds an answer against what is expected of it and returns how many
 // expectations held: all, or those before the one that the error is about.
-func check(file string, expected []expectation, answer string) (held int, err error) {
+func check(expected []expectation, answer string) (held int, err error) {
 	rest := strings.Split(answer, "\n")
 	for _, e := range expected {
 		for _, want := range e.each() {
 			i := slices.IndexFunc(rest, func(line string) bool { return holds(bare(line), bare(want)) })
 			if i < 0 {
-				return held, &repl.LineError{Source: file, Line: e.line, Err: &difference{"the answer is another", want, answer}}
+				return held, &difference{e.line, "the answer is another", want, answer}
 			}
 			rest = rest[i+1:]
 			held++
@@ -98,7 +96,10 @@ func index(words, part []string) int {
 }
 
 // A difference is what was expected of a command beside what it did.
-type difference struct{ what, expected, seen string }
+type difference struct {
+	line                 int // of the expectation; 0: that of the command
+	what, expected, seen string
+}
 
 func (d *difference) Error() string {
 	seen := strings.TrimRight(d.seen, "\n")

@@ -65,7 +65,7 @@ func TestCheck(t *testing.T) {
 			}
 			expected = append(expected, e)
 		}
-		held, err := check("x.park", expected, answer)
+		held, err := check(expected, answer)
 		if held != c.held {
 			t.Errorf("%q: %d held, want %d", c.expected, held, c.held)
 		}
@@ -76,7 +76,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestADifferenceToNothing(t *testing.T) {
-	d := &difference{"the answer is another", "1 larry", ""}
+	d := &difference{0, "the answer is another", "1 larry", ""}
 	if got, want := d.Error(), "the answer is another\n  expected   1 larry\n  seen       nothing"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -15,7 +15,7 @@ func (p painter) prose(s string) string { return p.paint(s, color.Bold) }
 func (p painter) node(name, text string) string { return p.paint(text, repl.NodeColor(name)) }
 
 func (p painter) paint(s string, attr color.Attribute) string {
-	if !p.on {
+	if !p.on || s == "" {
 		return s
 	}
 	c := color.New(attr)

@@ -108,7 +108,7 @@ func FuzzParse(f *testing.F) {
 			}
 			l.step.show(painter{true})
 			if c, ok := l.step.(*command); ok {
-				_, _ = check("x.park", c.expected, text)
+				_, _ = check(c.expected, text)
 			}
 		}
 	})

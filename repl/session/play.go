@@ -60,48 +60,65 @@ func (c *command) play(ctx context.Context, on *stage) error {
 	}
 	ctx, cancel := limit(ctx, "a step", on.cfg.Step)
 	defer cancel()
-	var seen bytes.Buffer
-	shown := io.MultiWriter(on.cfg.Out, &seen)
-	p.shell.Options = repl.Options{Format: repl.Table, Color: on.cfg.Color}
-	p.shell.Out, p.shell.Remarks = shown, shown
-
-	err = p.shell.Exec(ctx, c.line)
-	quits, ends := errors.Is(err, repl.ErrQuit), c.ends
+	got, err := c.ask(ctx, on.cfg, p)
 	switch {
-	case ctx.Err() != nil:
-		return fmt.Errorf("%s has not answered: %w", c.node, context.Cause(ctx))
-	case quits:
-		ends = c.node
-		err = p.input.Close()
-	case errors.Is(err, repl.ErrGone) && ends == c.node: // it died before its answer was out
-		err = nil
-	case errors.Is(err, repl.ErrGone):
-		_ = p.wait(ctx) // so that its end is seen, and told as the reason
-		return err
 	case err != nil:
-		repl.WriteFailure(err, p.shell.Options, shown, shown)
-	}
-
-	answer := text.StripEscape(seen.String())
-	switch refused := err != nil; {
-	case refused && !c.refused:
-		return &difference{"the command was refused", "no error", answer}
-	case !refused && c.refused:
-		return &difference{"the command was not refused", "an error", answer}
-	case refused:
+	case got.refused && !c.refused:
+		err = &difference{0, "the command was refused", "no error", got.text}
+	case !got.refused && c.refused:
+		err = &difference{0, "the command was not refused", "an error", got.text}
+	case got.refused:
 		on.checks++
+	case got.quits:
+		err = on.quit(ctx, p)
+	case c.ends != "":
+		err = on.release(ctx, c.ends)
 	}
-	if ends != "" {
-		if err := on.release(ctx, ends); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
-	if quits {
-		if err := p.left(exitFine); err != nil {
-			return err
-		}
-	}
-	held, err := check(on.file, c.expected, answer)
+	held, err := check(c.expected, got.text)
 	on.checks += held
 	return err
+}
+
+// An answer is what came of a command.
+type answer struct {
+	text    string // without colours
+	refused bool
+	quits   bool // the node's prompt ends by it
+}
+
+// ask types the command, and shows and returns the answer. An error says why
+// there is none.
+func (c *command) ask(ctx context.Context, cfg Config, p *process) (answer, error) {
+	var seen bytes.Buffer
+	shown := io.MultiWriter(cfg.Out, &seen)
+	p.shell.Options = repl.Options{Format: repl.Table, Color: cfg.Color}
+	p.shell.Out, p.shell.Remarks = shown, shown
+	err := p.shell.Exec(ctx, c.line)
+	got := answer{quits: errors.Is(err, repl.ErrQuit)}
+	switch {
+	case ctx.Err() != nil:
+		return got, fmt.Errorf("%s has not answered: %w", c.node, context.Cause(ctx))
+	case err == nil, got.quits:
+	case errors.Is(err, repl.ErrGone):
+		if c.ends != c.node { // else it died before its answer was out
+			_ = p.wait(ctx) // so that its end is seen, and told as the reason
+			return got, err
+		}
+	default:
+		got.refused = true
+		repl.WriteFailure(err, p.shell.Options, shown, shown)
+	}
+	got.text = text.StripEscape(seen.String())
+	return got, nil
+}
+
+// quit ends a node's input, at which it leaves.
+func (s *stage) quit(ctx context.Context, p *process) error {
+	if err := errors.Join(p.input.Close(), s.release(ctx, p.name)); err != nil {
+		return err
+	}
+	return p.left(exitFine)
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"parking/repl"
 )
 
 // Config says how scripts are played.
@@ -45,7 +43,7 @@ type Report struct {
 	Steps  int           // that were played to their end
 	Checks int           // that held: expectations, and refusals that were wanted
 	Took   time.Duration // the cleaning up included
-	Err    error         // nil, or why the run failed; a *repl.LineError where one line is to blame
+	Err    error         // nil, or why the run failed: FILE:LINE: and what is wrong, in several lines where there is much to show
 }
 
 // Interrupted reports whether the run ended because its context did.
@@ -85,7 +83,7 @@ func (r *Report) run(ctx context.Context, cfg Config, s *Script) (err error) {
 	if err := cfg.validate(); err != nil {
 		return err
 	}
-	on, err := open(cfg, s.file)
+	on, err := open(cfg)
 	if err != nil {
 		return err
 	}
@@ -118,14 +116,18 @@ func (l line) play(ctx context.Context, on *stage, s *Script) error {
 		return err
 	}
 	err := l.step.play(ctx, on)
-	var located *repl.LineError
-	switch lost := on.lost(); {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case lost != nil: // which is why the step failed, if it did
-		err = lost
-	case err == nil, errors.As(err, &located):
-		return err
 	}
-	return &repl.LineError{Source: s.file, Line: l.number, Err: err}
+	if lost := on.lost(); lost != nil {
+		err = lost // which is why the step failed, if it did
+	}
+	if err == nil {
+		return nil
+	}
+	at := l.number
+	if d, ok := errors.AsType[*difference](err); ok && d.line > 0 {
+		at = d.line
+	}
+	return fmt.Errorf("%s:%d: %w", s.file, at, err)
 }

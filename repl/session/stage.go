@@ -17,14 +17,13 @@ import (
 // it. It belongs to one goroutine.
 type stage struct {
 	cfg    Config
-	file   string // the script's
 	dir    string
 	nodes  []*process // that run, in the order of their start
 	checks int        // that held so far
 }
 
 // open returns a stage without nodes. close it.
-func open(cfg Config, file string) (*stage, error) {
+func open(cfg Config) (*stage, error) {
 	dir, err := os.MkdirTemp(cfg.Temp, "parking-")
 	if err != nil {
 		return nil, err
@@ -32,7 +31,7 @@ func open(cfg Config, file string) (*stage, error) {
 	if err := os.WriteFile(cookieFile(dir), []byte(rand.Text()+"\n"), 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return &stage{cfg: cfg, file: file, dir: dir}, nil
+	return &stage{cfg: cfg, dir: dir}, nil
 }
 
 func cookieFile(dir string) string { return filepath.Join(dir, "cookie") }
