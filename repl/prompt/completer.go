@@ -35,7 +35,7 @@ type completer struct {
 	tty     *terminal
 	history history
 	prefix  string     // the prompt's text
-	adjust  func(menu) // applies rows and separator
+	adjust  func(menu) // applies the menu's rows and separator
 	next    menu       // as answered last
 	shown   menu       // as drawn last
 	chosen  bool       // with an entry selected
@@ -133,11 +133,16 @@ func (c *completer) suggested(before string) []goprompt.Suggest {
 	return entries
 }
 
-// adjustPrompt returns a function that applies a menu's rows and separator to
-// p. go-prompt's options are functions of the Prompt and work at any time.
+// adjustPrompt returns a function that prepares p for a menu. go-prompt's
+// options are functions of the Prompt and work at any time.
 func adjustPrompt(p *goprompt.Prompt) func(menu) {
 	return func(m menu) {
-		// Neither option fails.
+		scrollbar := goprompt.DefaultColor
+		if len(m.entries) > m.rows {
+			scrollbar = goprompt.DarkGray
+		}
+		// None of these options fails.
+		_ = goprompt.OptionScrollbarThumbColor(scrollbar)(p)
 		_ = goprompt.OptionMaxSuggestion(uint16(max(1, m.rows)))(p)
 		_ = goprompt.OptionCompletionWordSeparator(m.separator)(p)
 	}

@@ -27,7 +27,6 @@ func (s *session) options() []goprompt.Option {
 		goprompt.OptionDescriptionBGColor(goprompt.DefaultColor),
 		goprompt.OptionSelectedDescriptionTextColor(goprompt.Black),
 		goprompt.OptionSelectedDescriptionBGColor(goprompt.LightGray),
-		goprompt.OptionScrollbarThumbColor(goprompt.DarkGray),
 		goprompt.OptionScrollbarBGColor(goprompt.DefaultColor),
 	}
 }
