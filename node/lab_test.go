@@ -72,9 +72,9 @@ func inLab(t *testing.T, f func(*testing.T, *lab)) {
 	})
 }
 
-// inLabs is inLab with several seeds.
+// inLabs is inLab with several seeds: fewer where each takes long.
 func inLabs(t *testing.T, n int, f func(*testing.T, *lab)) {
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		n = (n + 4) / 5
 	}
 	for i := range n {
@@ -150,12 +150,15 @@ func (l *lab) launchAt(port int, name string, change ...func(*node.Config)) *liv
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	l.mu.Lock()
+	life := len(l.all)
+	l.mu.Unlock()
 	n := &lively{host: host, done: make(chan error, 1)}
 	cfg := node.DefaultConfig()
 	cfg.Name, cfg.Keys, cfg.Network = name, testKeys(), host
 	cfg.Directory = directory{l, name}
 	cfg.Gossip = 20 * time.Millisecond
-	cfg.Rand = rand.New(rand.NewPCG(l.seed, uint64(port)<<32|uint64(len(l.all))))
+	cfg.Rand = rand.New(rand.NewPCG(l.seed, uint64(port)<<32|uint64(life)))
 	cfg.Die = func() { l.crash(name) }
 	cfg.Log = slog.New(slog.NewTextHandler(&n.warned, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if os.Getenv("PARKING_TEST_LOG") != "" {

@@ -145,6 +145,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	wg.Go(func() { n.stew.run(work) })
 	wg.Go(func() { n.stew.tell(work, before) })
 	wg.Go(func() { n.keepJoining(work, cert) })
+	wg.Go(func() { n.reconnect(work) })
 
 	select {
 	case <-ctx.Done():

@@ -85,22 +85,30 @@ func (s *steward) settle() {
 		return
 	}
 	n := s.n
-	alive := n.view.alive()
+	members := n.view.all()
+	alive := hosts(members)
 	should := make(map[lot.GateID]bool)
+	twice := make(map[lot.GateID]bool) // ran here and elsewhere, and runs once now
 	_, _ = n.store.Update(replicate.Own, func(d *crdt.Document) (ms []crdt.Mutation, err error) {
 		total := gatesIn(d)
 		fresh := len(d.Siblings(claimKey(1))) == 0
 		holders := holders(d, total, alive)
 		place := gates.Place(total, alive, holders)
 		for g := lot.GateID(1); int(g) <= total; g++ {
-			if place[g] != n.self || s.away[g] {
-				continue
-			}
-			should[g] = true
-			if _, standing := holders[g]; !standing {
-				ms = append(ms, n.claim(d, g, s.orphaned(d, g, fresh)))
-			} else if all := claims(d, g); len(owners(all, alive)) > 1 {
-				ms = append(ms, n.claim(d, g, splitReason(all)))
+			all := claims(d, g)
+			best, standing := gates.Winner(all, alive)
+			switch {
+			case s.away[g]:
+			case place[g] != n.self:
+				twice[g] = standing && !atStart(best) && n.keeper.Runs(g)
+			case !standing:
+				should[g] = true
+				ms = append(ms, n.claim(d, g, orphaned(all, members, fresh)))
+			case len(owners(all, alive)) > 1:
+				should[g], twice[g] = true, !atStart(best)
+				ms = append(ms, n.claim(d, g, bothReason(best)))
+			default:
+				should[g] = true
 			}
 		}
 		return ms, nil
@@ -112,6 +120,16 @@ func (s *steward) settle() {
 	}
 	for g := range should {
 		n.keeper.Start(g)
+	}
+	var split []lot.GateID
+	for g, was := range twice {
+		if was {
+			split = append(split, g)
+		}
+	}
+	if split != nil {
+		slices.Sort(split)
+		n.bus.emit(Event{Kind: GatesSplit, Gates: split})
 	}
 }
 
@@ -126,29 +144,37 @@ func holders(d *crdt.Document, total int, alive []gates.Host) map[lot.GateID]gat
 	return out
 }
 
-// splitReason says how a gate came to have several claimants.
-func splitReason(all []gates.Claim) string {
-	if slices.ContainsFunc(all, func(c gates.Claim) bool { return c.Epoch > 1 }) {
-		return reasonSplit
+// atStart reports whether a claim is of nodes that just started together.
+func atStart(c gates.Claim) bool { return c.Epoch == 1 || c.Reason == reasonTogether }
+
+// bothReason says how a gate came to have two living claimants, best the higher.
+func bothReason(best gates.Claim) string {
+	if atStart(best) {
+		return reasonTogether
 	}
-	return reasonTogether
+	return reasonSplit
 }
 
-// orphaned says why nobody runs a gate; fresh, that nobody ever ran any.
-func (s *steward) orphaned(d *crdt.Document, g lot.GateID, fresh bool) string {
-	for _, c := range claims(d, g) {
-		if m, ok := s.n.view.find(c.Host.Node); ok && m.host() == c.Host {
-			if m.Status == member.Failed {
-				return c.Host.Node + " failed"
+// orphaned says why nobody runs a gate that has those claims; fresh, that
+// nobody ever ran any gate.
+func orphaned(all []gates.Claim, members []Member, fresh bool) string {
+	if len(all) > 0 {
+		last := all[0].Host
+		for _, m := range members {
+			switch {
+			case m.host() != last:
+			case m.Status == member.Left || m.Status == member.Leaving:
+				return last.Node + " left"
+			default:
+				return last.Node + " failed"
 			}
-			return c.Host.Node + " left"
 		}
-		return c.Host.Node + " is gone"
+		return last.Node + " is gone"
 	}
 	switch {
 	case !fresh:
 		return "new gate"
-	case len(s.n.view.others()) == 0:
+	case len(hosts(members)) == 1:
 		return "first node"
 	}
 	return reasonTogether
@@ -301,19 +327,16 @@ func (s *steward) tell(ctx context.Context, last holding) {
 type holding struct {
 	total int
 	by    map[lot.GateID]gates.Claim
-	split map[lot.GateID]bool
 }
 
 func (s *steward) holding() holding {
 	alive := s.n.view.alive()
-	h := holding{by: make(map[lot.GateID]gates.Claim), split: make(map[lot.GateID]bool)}
+	h := holding{by: make(map[lot.GateID]gates.Claim)}
 	s.n.store.View(func(d *crdt.Document) {
 		h.total = gatesIn(d)
 		for g := lot.GateID(1); int(g) <= h.total; g++ {
-			all := claims(d, g)
-			if c, ok := gates.Winner(all, alive); ok {
+			if c, ok := gates.Winner(claims(d, g), alive); ok {
 				h.by[g] = c
-				h.split[g] = len(owners(all, alive)) > 1
 			}
 		}
 	})
@@ -337,25 +360,19 @@ func holdingDiff(last, now holding, self gates.Host) (events []Event) {
 	}
 	moved := make(map[group][]lot.GateID)
 	var order []group
-	var split, closed []lot.GateID // split: known only by its end, if that came fast
+	var closed []lot.GateID
 	for g := lot.GateID(1); int(g) <= max(last.total, now.total); g++ {
 		c, ok := now.by[g]
 		switch was, had := last.by[g]; {
 		case int(g) > now.total:
 			closed = append(closed, g)
-		case ok && (!had || was.Host != c.Host || resolves(was, c)):
+		case ok && (!had || was.Host != c.Host || c.Epoch > was.Epoch && c.Reason == reasonSplit):
 			k := group{c.Host, c.Reason}
 			if moved[k] == nil {
 				order = append(order, k)
 			}
 			moved[k] = append(moved[k], g)
 		}
-		if was := last.by[g]; !last.split[g] && (now.split[g] || resolves(was, c) && c.Reason == reasonSplit) {
-			split = append(split, g)
-		}
-	}
-	if split != nil {
-		events = append(events, Event{Kind: GatesSplit, Gates: split})
 	}
 	for _, k := range order {
 		events = append(events, Event{Kind: GatesRun, Node: k.host.Node, Here: k.host == self, Gates: moved[k], Reason: k.reason})
@@ -364,9 +381,4 @@ func holdingDiff(last, now holding, self gates.Host) (events []Event) {
 		events = append(events, Event{Kind: GatesClosed, Gates: closed, Reason: fmt.Sprintf("set gates %d", now.total)})
 	}
 	return events
-}
-
-// resolves reports whether claim c was made since, to settle who runs a gate.
-func resolves(since, c gates.Claim) bool {
-	return c.Epoch > since.Epoch && (c.Reason == reasonSplit || c.Reason == reasonTogether)
 }

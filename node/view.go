@@ -199,8 +199,11 @@ func (v *view) find(name string) (Member, bool) {
 }
 
 // alive returns the living hosts, this one too.
-func (v *view) alive() (out []gates.Host) {
-	for _, m := range v.all() {
+func (v *view) alive() []gates.Host { return hosts(v.all()) }
+
+// hosts returns the living ones.
+func hosts(members []Member) (out []gates.Host) {
+	for _, m := range members {
 		if m.Status == member.Alive {
 			out = append(out, m.host())
 		}

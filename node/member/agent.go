@@ -59,6 +59,7 @@ type Agent struct {
 	changes chan struct{}
 	dropped atomic.Uint64
 	done    chan struct{}
+	joining chan struct{} // held by the one join under way
 }
 
 // New starts an agent that knows nobody yet. Close ends it.
@@ -77,6 +78,7 @@ func New(cfg Config) (*Agent, error) {
 		events:  make(chan []byte, 4096),
 		changes: make(chan struct{}, 1),
 		done:    make(chan struct{}),
+		joining: make(chan struct{}, 1),
 	}
 	go a.drain(incoming)
 	return a, nil
@@ -197,8 +199,13 @@ func statusOf(s serf.MemberStatus) Status {
 }
 
 // Join makes this node a member of the cluster that the node at addr is in. It
-// blocks until that node answered, for a few seconds at most.
+// blocks until that node answered, for a few seconds at most; joins wait for
+// each other.
 func (a *Agent) Join(addr string) error {
+	// Serf has a mutex for this. Nobody waits at one for the network in virtual
+	// time, so that it is taken without a wait.
+	a.joining <- struct{}{}
+	defer func() { <-a.joining }()
 	if _, err := a.serf.Join([]string{addr}, true); err != nil {
 		return fmt.Errorf("member: joining %s: %w", addr, err)
 	}

@@ -1,0 +1,80 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	"parking/lot/crdt"
+	"parking/node"
+)
+
+// A joiner that the log no longer reaches gets the whole state, told as one
+// event, and nothing twice.
+func TestAJoinerGetsTheWholeState(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		larry := l.start("larry")
+		const stay = 3000
+		if err := larry.SetSpaces(t.Context(), 2*crdt.DefaultLog); err != nil {
+			t.Fatal(err)
+		}
+		for i := range crdt.DefaultLog { // far more than the log holds
+			if _, err := larry.TrackEntry(t.Context(), plate(i), 1); err != nil {
+				t.Fatal(err)
+			}
+			if i >= stay {
+				if _, err := larry.TrackExit(t.Context(), plate(i), 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		begin := time.Now()
+		gary := l.start("gary")
+		t.Logf("ready after %v of virtual time", time.Since(begin))
+		if n := gary.Spaces().Taken; n != stay {
+			t.Errorf("the joiner is ready with %d vehicles, want %d", n, stay)
+		}
+		l.settled(2 * time.Second)
+		if got := gary.told(node.VehicleCame, node.VehicleLeft); len(got) > 0 {
+			t.Errorf("%d single events about a whole state", len(got))
+		}
+		if got, _ := l.spread(); got["larry"] != 4 {
+			t.Errorf("gates run on %v: a joiner takes none", got)
+		}
+		if _, err := gary.TrackEntry(t.Context(), "AFTER", 1); err != nil {
+			t.Error(err)
+		}
+		l.settled(2 * time.Second)
+	})
+}
+
+// A transfer that breaks off leaves nothing half done, and the next one ends
+// it: the sender dies at any moment of it, another has the state too.
+func TestABrokenTransfer(t *testing.T) {
+	inLabs(t, 8, func(t *testing.T, l *lab) {
+		larry := l.start("larry")
+		if err := larry.SetSpaces(t.Context(), 40000); err != nil {
+			t.Fatal(err)
+		}
+		const stay = 20000
+		for i := range stay {
+			if _, err := larry.TrackEntry(t.Context(), plate(i), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.start("gary")
+		l.settled(5 * time.Second)
+		harry := l.launch("harry")
+		time.Sleep(time.Duration(l.rand.Int64N(int64(6 * time.Millisecond))))
+		if l.rand.IntN(2) == 0 {
+			l.crash("larry")
+		} else {
+			l.cut([]string{"larry"}, []string{"harry"})
+			time.AfterFunc(3*time.Second, func() { l.heal([]string{"larry"}, []string{"harry"}) })
+		}
+		l.await(harry)
+		t.Logf("settled after %v", l.settled(20*time.Second))
+		if n := harry.Spaces().Taken; n != stay {
+			t.Errorf("%d vehicles, want %d", n, stay)
+		}
+	})
+}
