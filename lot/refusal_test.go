@@ -16,7 +16,8 @@ func TestRefusalsReadAndCompare(t *testing.T) {
 		code Code
 		text string
 	}{
-		{AlreadyIn(curly), Present, "100%d is already in the lot (gate 3 on curly, since 08:30:15)"},
+		{AlreadyIn(curly, since.Add(time.Hour)), Present, "100%d is already in the lot (gate 3 on curly, since 08:30:15)"},
+		{AlreadyIn(curly, since.Add(24*time.Hour)), Present, "100%d is already in the lot (gate 3 on curly, since 2026-03-01 08:30:15)"},
 		{NotInLot("100%d"), Absent, "100%d is not in the lot; read lists the vehicles"},
 		{Spaces{Total: 10, Taken: 10}.CheckAdmit(), Full, "the lot is full: 10 of 10 spaces are taken; try again after an exit, or set spaces to more"},
 		{Spaces{Total: 10, Taken: 12}.CheckAdmit(), Full, "the lot is full: 12 of 10 spaces are taken; try again after an exit, or set spaces to more"},

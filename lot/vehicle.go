@@ -37,11 +37,15 @@ func (s Spaces) CheckAdmit() error {
 	return Refuse(Full, "the lot is full: %d of %d spaces are taken; try again after an exit, or set spaces to more", s.Taken, s.Total)
 }
 
-// AlreadyIn is the refusal (code Present) of an entry of a vehicle that is in
-// the lot.
-func AlreadyIn(v Vehicle) error {
+// AlreadyIn is the refusal (code Present), at the time now, of an entry of a
+// vehicle that is in the lot.
+func AlreadyIn(v Vehicle, now time.Time) error {
+	since, layout := v.Since.Local(), time.TimeOnly
+	if since.Format(time.DateOnly) != now.Local().Format(time.DateOnly) {
+		layout = time.DateTime
+	}
 	return Refuse(Present, "%s is already in the lot (gate %d on %s, since %s)",
-		v.Plate, v.Gate, v.Node, v.Since.Local().Format(time.TimeOnly))
+		v.Plate, v.Gate, v.Node, since.Format(layout))
 }
 
 // NotInLot is the refusal (code Absent) of an exit of a plate that is not in

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -145,7 +146,7 @@ func (c *calls) Kill(context.Context, *connect.Request[wire.KillRequest]) (*conn
 func clip(s string) string {
 	const most = 80
 	if len(s) > most {
-		return s[:most]
+		return strings.ToValidUTF8(s[:most], "")
 	}
 	return s
 }

@@ -222,7 +222,7 @@ func (n *Node) book(g lot.GateID, p gates.Passage) (*wire.Delta, error) {
 			return []crdt.Mutation{d.Exit(now, p.Plate, g), count(now, d, g, true)}, nil
 		}
 		if in {
-			return nil, lot.AlreadyIn(v)
+			return nil, lot.AlreadyIn(v, n.cfg.Now())
 		}
 		if err := spaces(d).CheckAdmit(); err != nil {
 			return nil, err

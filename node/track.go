@@ -17,7 +17,7 @@ func (n *Node) TrackEntry(ctx context.Context, p lot.Plate, g lot.GateID) (after
 			return nil, err
 		}
 		if v, in := d.Vehicle(p); in {
-			return nil, lot.AlreadyIn(v)
+			return nil, lot.AlreadyIn(v, n.cfg.Now())
 		}
 		return []crdt.Mutation{d.Enter(n.cfg.Now(), p, g)}, nil
 	})

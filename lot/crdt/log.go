@@ -36,18 +36,18 @@ func (l *log) run(rep Replica) *run {
 	return r
 }
 
-// add keeps m. max is the context's gapless maximum of m's replica, after m
+// add keeps m. seen is the context's gapless maximum of m's replica, after m
 // was added to it.
-func (l *log) add(m Mutation, max uint64) {
+func (l *log) add(m Mutation, seen uint64) {
 	r := l.run(m.Dot.Replica)
-	if m.Dot.Seq > max {
+	if m.Dot.Seq > seen {
 		if r.cloud == nil {
 			r.cloud = make(map[uint64]Mutation)
 		}
 		r.cloud[m.Dot.Seq] = m
 	} else {
 		r.muts = append(r.muts, m)
-		for seq := m.Dot.Seq + 1; seq <= max; seq++ {
+		for seq := m.Dot.Seq + 1; seq <= seen; seq++ {
 			next, ok := r.cloud[seq]
 			if !ok { // trimmed, or seen by way of a state: the run starts anew behind it
 				l.size -= len(r.muts)
@@ -100,17 +100,17 @@ func (r *run) dropFirst(n int) {
 }
 
 // reset makes good for a joined state: where the context's maximum of the
-// replica, now max, is beyond the end of its run, mutations were seen that
+// replica, now seen, is beyond the end of its run, mutations were seen that
 // never came here, and the run starts anew behind them.
-func (l *log) reset(rep Replica, max uint64) {
+func (l *log) reset(rep Replica, seen uint64) {
 	r := l.run(rep)
-	if r.first+uint64(len(r.muts)) > max {
+	if r.first+uint64(len(r.muts)) > seen {
 		return
 	}
 	l.size -= len(r.muts)
-	r.first, r.muts = max+1, nil
+	r.first, r.muts = seen+1, nil
 	for seq := range r.cloud {
-		if seq <= max {
+		if seq <= seen {
 			delete(r.cloud, seq)
 			l.size--
 		}

@@ -44,6 +44,9 @@ type Stager struct {
 	started bool
 }
 
+// maxStaged bounds the live values and early removals of one state.
+const maxStaged = 1 << 24
+
 // Add checks the next chunk and keeps its content.
 func (st *Stager) Add(c *wire.StateChunk) (err error) {
 	if !st.started {
@@ -57,6 +60,9 @@ func (st *Stager) Add(c *wire.StateChunk) (err error) {
 	}
 	if st.reps, err = decodeReplicas(st.reps, c.GetReplicas()); err != nil {
 		return err
+	}
+	if n := len(st.state.Live) + len(st.state.Early) + len(c.GetLive()) + len(c.GetEarly()); n > maxStaged {
+		return malformed("a state of %d values", n)
 	}
 	for _, w := range c.GetLive() {
 		m, known, err := decodeMutation(st.reps, w)

@@ -26,8 +26,8 @@ func TestVersionsSurviveTheCodec(t *testing.T) {
 
 func TestMalformedVersionsAreRefused(t *testing.T) {
 	rep := func() *wire.Replica { return &wire.Replica{Node: "curly", Incarnation: 1} }
-	row := func(max uint64, cloud ...uint64) *wire.Version_Row {
-		return &wire.Version_Row{Replica: rep(), Max: max, Cloud: cloud}
+	row := func(top uint64, cloud ...uint64) *wire.Version_Row {
+		return &wire.Version_Row{Replica: rep(), Max: top, Cloud: cloud}
 	}
 	for name, rows := range map[string][]*wire.Version_Row{
 		"maximum beyond 2^48":        {row(MaxSeq + 1)},

@@ -86,7 +86,7 @@ func stemOf(name string) (string, bool) {
 func (p paths) retire() {
 	if e, err := p.readEntry(); err == nil {
 		if port, err := splitAddr(e.Addr); err == nil {
-			p.writeFile(p.port, []byte(strconv.Itoa(port)+"\n"))
+			_ = p.writeFile(p.port, []byte(strconv.Itoa(port)+"\n"))
 		}
 		os.Remove(p.entry)
 	}

@@ -103,6 +103,6 @@ func stillAt(f *os.File, path string) bool {
 // moment if another goroutine is starting a process, which has a copy of the
 // descriptor until it executes.
 func unlock(f *os.File) {
-	syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
 	f.Close()
 }
