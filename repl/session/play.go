@@ -117,6 +117,7 @@ func (c *command) ask(ctx context.Context, cfg Config, p *process) (answer, erro
 
 // quit ends a node's input, at which it leaves.
 func (s *stage) quit(ctx context.Context, p *process) error {
+	p.hangUp()
 	if err := errors.Join(p.input.Close(), s.release(ctx, p.name)); err != nil {
 		return err
 	}

@@ -170,15 +170,17 @@ func (p *process) lastWords() string {
 	return "; the last it said:\n  " + strings.Join(lines, "\n  ")
 }
 
-// close ends what the player holds of a process that is gone.
-func (p *process) close() {
+// hangUp closes the terminal that is attached to the node: one that leaves
+// waits for its terminals.
+func (p *process) hangUp() {
 	if p.client != nil {
 		p.client.Close()
 	}
 }
 
-// signal sends a signal. A process that is gone has no use for it.
+// signal hangs up and sends a signal. A process that is gone has no use for it.
 func (p *process) signal(s os.Signal) error {
+	p.hangUp()
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}

@@ -19,7 +19,6 @@ func config(t *testing.T, out io.Writer) Config {
 	cfg := DefaultConfig()
 	cfg.Exe, cfg.Out = os.Args[0], out
 	cfg.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
-	cfg.Grace = time.Second
 	var err error
 	if cfg.Temp, err = os.MkdirTemp("/tmp", "session"); err != nil { // t.TempDir is too long for sockets
 		t.Fatal(err)

@@ -51,7 +51,6 @@ func (s *stage) close() error {
 			_ = p.signal(syscall.SIGKILL)
 			<-p.done
 		}
-		p.close()
 	}
 	err := os.RemoveAll(s.dir)
 	if len(hung) > 0 {
@@ -87,7 +86,7 @@ func (s *stage) release(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	p.close()
+	p.hangUp()
 	s.nodes = slices.DeleteFunc(s.nodes, func(o *process) bool { return o == p })
 	return nil
 }
