@@ -54,7 +54,7 @@ func fake(args []string) int {
 		select {} // the signal is caught, and that is all
 	case "rude":
 		<-term
-		return 3
+		os.Exit(3)
 	}
 	select {
 	case <-term:

@@ -107,41 +107,48 @@ func TestColoursDoNotDisturbChecks(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	for _, c := range []struct{ name, script, want string }{
+	const short, start, grace = 300 * time.Millisecond, 2 * time.Second, 100 * time.Millisecond
+	for _, c := range []struct {
+		name, script, want string
+		step               time.Duration // 0: the default
+	}{
 		{"another answer", "start larry\nlarry> gates\n  2 larry\n  1 larry\n",
-			"test.park:4: the answer is another\n  expected   1 larry\n  seen        1   larry   running\n              2   larry"},
+			"test.park:4: the answer is another\n  expected   1 larry\n  seen        1   larry   running\n              2   larry", 0},
 		{"a range that ends too early", "start larry\nlarry> gates\n  3-5 larry\n",
-			"test.park:3: the answer is another\n  expected   5 larry\n"},
+			"test.park:3: the answer is another\n  expected   5 larry\n", 0},
 		{"a refusal", "start larry\nlarry> track_exit X\n",
-			"test.park:2: the command was refused\n  expected   no error\n  seen       error: X is not in the lot"},
+			"test.park:2: the command was refused\n  expected   no error\n  seen       error: X is not in the lot", 0},
 		{"an unknown command", "start larry\nlarry> trak_exit X\n",
-			"test.park:2: the command was refused\n  expected   no error\n  seen       error: unknown command trak_exit; did you mean track_exit?"},
+			"test.park:2: the command was refused\n  expected   no error\n  seen       error: unknown command trak_exit; did you mean track_exit?", 0},
 		{"no refusal", "start larry\n! larry> gates\n",
-			"test.park:2: the command was not refused\n  expected   an error\n  seen        1   larry"},
+			"test.park:2: the command was not refused\n  expected   an error\n  seen        1   larry", 0},
 		{"no answer", "start larry\nlarry> await converged\n",
-			"test.park:2: larry has not answered: a step may take 300ms"},
+			"test.park:2: larry has not answered: a step may take 300ms", short},
 		{"no answer is no refusal", "start larry\n! larry> await converged\n",
-			"test.park:2: larry has not answered: a step may take 300ms"},
+			"test.park:2: larry has not answered: a step may take 300ms", short},
 		{"a death is no refusal", "start larry\n! larry> members\n",
-			"test.park:2: larry ended by itself: exit status 2; the last it said:\n  panic: boom"},
+			"test.park:2: larry ended by itself: exit status 2; the last it said:\n  panic: boom", 0},
 		{"a death elsewhere", "start larry gary\ngary> rebalance\n",
-			"test.park:2: larry ended by itself: signal: killed; it said nothing"},
+			"test.park:2: larry ended by itself: signal: killed; it said nothing", short},
 		{"no start", "start larry gary --be stillborn\n",
-			"test.park:1: larry did not start: exit status 1; the last it said:\n  there is no room for me"},
+			"test.park:1: larry did not start: exit status 1; the last it said:\n  there is no room for me", 0},
 		{"no readiness", "start larry --be mute\n",
-			"test.park:1: larry is not ready: a start may take 2s; it said nothing"},
+			"test.park:1: larry is not ready: a start may take 2s; it said nothing", 0},
 		{"a rude leave", "start larry --be rude\nstop larry\n",
-			"test.park:2: larry did not leave in good order: exit status 3; it said nothing"},
+			"test.park:2: larry did not leave in good order: exit status 3; it said nothing", 0},
 		{"no leave", "start larry --be deaf\nstop larry\n",
-			"test.park:2: larry still runs: a step may take 300ms"},
+			"test.park:2: larry still runs: a step may take 300ms", short},
 		{"no leave at the end", "start larry gary --be deaf\n",
-			"within 100ms of SIGTERM these did not leave and were killed: larry gary"},
+			"within 100ms of SIGTERM these did not leave and were killed: larry gary", 0},
 		{"a frozen node", "start larry gary\nlarry> spaces\n",
-			"test.park:2: larry has not answered: a step may take 300ms"},
+			"test.park:2: larry has not answered: a step may take 300ms", short},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := config(t, io.Discard)
-			cfg.Step, cfg.Start, cfg.Grace = 300*time.Millisecond, 2*time.Second, 100*time.Millisecond
+			cfg.Start, cfg.Grace = start, grace
+			if c.step > 0 {
+				cfg.Step = c.step
+			}
 			r := run(t.Context(), t, cfg, c.script)
 			if r.Err == nil || !strings.HasPrefix(r.Err.Error(), c.want) {
 				t.Errorf("the error is\n%v\nwant\n%s", r.Err, c.want)
