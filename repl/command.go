@@ -25,6 +25,7 @@ type Command struct {
 	next     func(args []string) []Suggestion // what can come after these; may be nil
 	run      func(*call) error                // beside the node; nil: local does it
 	local    func(*Shell, *localCall) error   // at the terminal
+	pages    bool                             // the answer may be long
 }
 
 // Usage returns how the command is typed.
@@ -42,7 +43,7 @@ func init() { // not an initializer: help reads the table that it stands in
 			Help: "record an entry at this replica", Example: `track_entry "ABC 123" 1`},
 		{Name: "track_exit", Args: "PLATE [GATE]", min: 1, max: 2, run: trackExit,
 			Help: "record an exit at this replica", Example: `track_exit "ABC 123" 1`},
-		{Name: "read", Args: "[--limit N]", max: 2, run: read, next: first("--limit"),
+		{Name: "read", Args: "[--limit N]", max: 2, run: read, pages: true, next: first("--limit"),
 			Help: "this replica: spaces, vehicles, conflicts, digest", Example: "read --limit 20"},
 		{Name: "spaces", run: showSpaces,
 			Help: "total, taken and free spaces", Example: "spaces"},
@@ -142,4 +143,15 @@ func number(s, what string) (int, error) {
 func gateArg(s string) (lot.GateID, error) {
 	v, err := number(s, "a gate")
 	return lot.GateID(v), err
+}
+
+// Pages reports whether a line's answer may be long enough to be shown page by
+// page at a terminal.
+func Pages(line string) bool {
+	w, err := parse(line)
+	if err != nil {
+		return false
+	}
+	cmd, err := find(w.name)
+	return err == nil && cmd.pages
 }

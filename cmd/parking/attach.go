@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"parking/node/discover"
+	"parking/repl"
 	"parking/repl/attach"
 )
 
@@ -25,9 +27,6 @@ func attachCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := load(c.Flags())
 			if err != nil {
-				return err
-			}
-			if _, err := s.options(false); err != nil {
 				return err
 			}
 			if s.given["cluster"] {
@@ -48,6 +47,11 @@ func attachCommand() *cobra.Command {
 func runAttach(ctx context.Context, t terminal, name, cluster string) error {
 	ctx, sig := catch(ctx)
 	defer sig.stop()
+	c, err := newConsole(t, sig)
+	if err != nil {
+		return err
+	}
+	defer c.close()
 	e, err := findNode(name, cluster)
 	if err != nil {
 		return err
@@ -57,8 +61,15 @@ func runAttach(ctx context.Context, t terminal, name, cluster string) error {
 		return sig.exit(fmt.Errorf("%s does not answer: %w", e.Name, err))
 	}
 	defer client.Close()
-	c := &console{terminal: t, session: client, name: client.Node, signals: sig}
-	return sig.exit(c.run(ctx))
+	if c.interactive() {
+		fmt.Printf("attached to %s %s   cluster %s\nhelp lists commands; quit ends this terminal, not the node\n", e.Name, e.Addr, e.Cluster)
+	}
+	c.serve(client, e.Name, nil)
+	err = c.run(ctx)
+	if errors.Is(err, repl.ErrGone) && client.Killed() {
+		err = nil // as was asked
+	}
+	return sig.exit(c.tell(err))
 }
 
 // findNode returns the one running node of that name, or the only one if name
@@ -78,19 +89,27 @@ func findNode(name, cluster string) (e discover.Entry, err error) {
 		if (name == "" || x.Name == name) && (cluster == "" || x.Cluster == cluster) {
 			fit = append(fit, x)
 		}
-		others = append(others, x.Name+" ("+x.Cluster+")")
+		others = append(others, x.Name+" (cluster "+x.Cluster+")")
 	}
-	switch {
+	wanted := "node"
+	if name != "" {
+		wanted += " called " + name
+	}
+	if cluster != "" {
+		wanted += " in the cluster " + cluster
+	}
+	switch there := strings.Join(others, ", "); {
 	case len(fit) == 1:
 		return fit[0], nil
 	case len(fit) > 1 && name == "":
-		return e, fmt.Errorf("several nodes run here, say which: %s", strings.Join(others, ", "))
+		return e, fmt.Errorf("several nodes run here; say which: %s", there)
 	case len(fit) > 1 && cluster == "":
-		return e, fmt.Errorf("several nodes are called %s, say which with --cluster: %s", name, strings.Join(others, ", "))
+		return e, fmt.Errorf("several nodes are called %s; say which with --cluster: %s", name, there)
 	case len(fit) > 1:
 		return e, fmt.Errorf("several nodes are called %s in %s, with different cookies; end one", name, cluster)
-	case name == "" || len(all) == 0:
-		return e, fmt.Errorf("no such node runs here; parking --sname larry starts one")
+	case len(all) == 0:
+		return e, fmt.Errorf("no %s runs here; parking --sname larry starts one", wanted)
+	default:
+		return e, fmt.Errorf("no %s runs here; there is %s", wanted, there)
 	}
-	return e, fmt.Errorf("no node called %s runs here; there are %s", name, strings.Join(others, ", "))
 }

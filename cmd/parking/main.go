@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"parking/repl"
 )
 
 // Exit codes beside 0 for fine and 1 for what failed. A signal's is 128 and
@@ -63,10 +65,10 @@ func exitCode(err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "parking: %v; parking --help tells more\n", err)
+		fmt.Fprintf(os.Stderr, "parking: %s; parking --help tells more\n", repl.Plain(err))
 		return exitUsage
 	}
-	fmt.Fprintf(os.Stderr, "parking: %v\n", err)
+	fmt.Fprintf(os.Stderr, "parking: %s\n", repl.Plain(err))
 	return exitFailed
 }
 

@@ -26,6 +26,9 @@ type signals struct {
 func catch(parent context.Context) (context.Context, *signals) {
 	ctx, cancel := context.WithCancel(parent)
 	s := &signals{Interrupt: make(chan struct{}, 1), Resize: make(chan struct{}, 1)}
+	// Whoever reads the answers may stop doing so: that fails a command, and is
+	// not to kill the node. The programs started from here get the default.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	in := make(chan os.Signal, 4)
 	signal.Notify(in, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGWINCH)
 	done := make(chan struct{})

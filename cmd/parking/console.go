@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/term"
+
+	"parking/repl"
+	"parking/repl/prompt"
+)
+
+// A console drives a session: by the commands given, from a file, from
+// standard input, or from a terminal.
+type console struct {
+	terminal
+	aside   *aside
+	signals *signals
+	shell   *repl.Shell
+	script  *os.File // of -f; nil: none
+	showing atomic.Bool
+
+	// Set by serve.
+	name string // the node's
+	die  func() // ends the process, where the node is in it
+}
+
+// newConsole returns a console that lacks a session yet.
+func newConsole(t terminal, sig *signals) (*console, error) {
+	c := &console{terminal: t, aside: new(aside), signals: sig}
+	// Remarks take the same colours as answers, so both must show them.
+	opt, err := c.options(term.IsTerminal(int(os.Stdout.Fd())) && term.IsTerminal(int(os.Stderr.Fd())))
+	if err != nil {
+		return nil, err
+	}
+	if c.File != "" {
+		if c.script, err = os.Open(c.File); err != nil {
+			return nil, err
+		}
+	}
+	c.shell = &repl.Shell{Options: opt, Out: os.Stdout, Remarks: os.Stderr, Events: c.showing.Store}
+	c.shell.Home, _ = os.UserHomeDir()
+	return c, nil
+}
+
+func (c *console) close() {
+	if c.script != nil {
+		c.script.Close()
+	}
+}
+
+// serve gives the console its session; die is nil where the node is in another
+// process.
+func (c *console) serve(s repl.Session, name string, die func()) {
+	c.shell.Session, c.name, c.die = s, name, die
+}
+
+// scripted reports whether the commands come from flags.
+func (t *terminal) scripted() bool { return len(t.Commands) > 0 || t.File != "" }
+
+// interactive reports whether the console prompts: whether there is somebody.
+func (t *terminal) interactive() bool {
+	return !t.scripted() && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
+}
+
+// run drives the session until it is done or ctx ends. The error is for tell.
+func (c *console) run(ctx context.Context) error {
+	switch {
+	case len(c.Commands) > 0:
+		for _, line := range c.Commands {
+			if err := c.shell.Exec(ctx, line); err != nil {
+				return err
+			}
+		}
+		return nil
+	case c.script != nil:
+		return c.shell.Run(ctx, c.File, c.script)
+	case c.interactive():
+		if err := c.prompt(ctx); !errors.Is(err, prompt.ErrNotTerminal) {
+			return err
+		}
+	}
+	return c.pipe(ctx)
+}
+
+// afterwords is how long a command that the node's end has cut short may take
+// to say so itself.
+const afterwords = 200 * time.Millisecond
+
+// pipe runs the lines of standard input as they arrive.
+func (c *console) pipe(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	gone := c.watch(ctx, func(line string) { fmt.Fprintln(c.aside, line) })
+	done := make(chan error, 1)
+	go func() { done <- c.shell.Run(ctx, "stdin", os.Stdin) }()
+	select {
+	case err := <-done:
+		return err
+	case <-gone:
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // the read stays behind; the process ends soon
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(afterwords):
+		return goneError(c.name)
+	}
+}
+
+// watch shows events while they are to be shown, until ctx ends or the node
+// does: then the channel is closed.
+func (c *console) watch(ctx context.Context, show func(line string)) <-chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = c.shell.Session.Watch(ctx, c.shell.Options, func(line string) {
+			if c.showing.Load() {
+				show(line)
+			}
+		})
+	}()
+	return ended
+}
+
+// goneError is the error of a console whose node has ended.
+type goneError string
+
+func (e goneError) Error() string { return string(e) + " is gone" }
+
+// Unwrap returns what the session would have said.
+func (e goneError) Unwrap() error { return repl.ErrGone }
+
+// tell tells an error of run and makes it one for exitCode. A node that is to
+// die does so here.
+func (c *console) tell(err error) error {
+	var line *repl.LineError
+	switch {
+	case err == nil, errors.Is(err, repl.ErrQuit):
+		return nil
+	case errors.Is(err, repl.ErrDie):
+		c.kill()
+		return nil
+	case c.signals.received.Load() != 0:
+		return nil // the signal is the reason, and its code the program's
+	case errors.As(err, &line):
+		if c.shell.Options.Format == repl.JSON {
+			repl.WriteFailure(line.Err, c.shell.Options, os.Stdout, io.Discard)
+		}
+		fmt.Fprintln(os.Stderr, line)
+	default:
+		repl.WriteFailure(err, c.shell.Options, os.Stdout, os.Stderr)
+	}
+	return exitError(exitFailed)
+}
+
+func (c *console) kill() {
+	if c.die != nil {
+		c.die()
+	}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"parking/node/discover"
+)
+
+// envPrefix begins the environment variable of each flag.
+const envPrefix = "PARKING_"
+
+// load reads the settings, the later layers over the earlier: defaults, file,
+// environment, flags.
+func load(flags *pflag.FlagSet) (settings, error) {
+	s := defaults()
+	k := koanf.New(delimiter)
+	if err := loadFile(k, flags); err != nil {
+		return s, err
+	}
+	layers := []koanf.Provider{
+		env.Provider(delimiter, env.Opt{Prefix: envPrefix, TransformFunc: func(key, value string) (string, any) {
+			name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(key, envPrefix), "_", "-"))
+			switch {
+			case flags.Lookup(name) == nil:
+				return "", nil
+			case name == "join":
+				return name, strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+			}
+			return name, value
+		}}),
+		posflag.ProviderWithFlag(flags, delimiter, k, func(f *pflag.Flag) (string, any) {
+			if !f.Changed {
+				return "", nil
+			}
+			return f.Name, posflag.FlagVal(flags, f)
+		}),
+	}
+	for _, l := range layers {
+		if err := k.Load(l, nil); err != nil {
+			return s, err
+		}
+	}
+	s.given = make(map[string]bool)
+	for _, key := range k.Keys() {
+		if err := checkType(flags.Lookup(key), k.Get(key)); err != nil {
+			return s, &usageError{err}
+		}
+		s.given[key] = true
+	}
+	err := k.UnmarshalWithConf("", &s, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		Result: &s, WeaklyTypedInput: true, TagName: "koanf", Squash: true,
+	}})
+	if err != nil {
+		return s, &usageError{err}
+	}
+	return s, nil
+}
+
+// delimiter is in no setting's name: settings are not nested.
+const delimiter = "\x00"
+
+// loadFile reads the file of settings, where the program takes one and one is
+// given.
+func loadFile(k *koanf.Koanf, flags *pflag.FlagSet) error {
+	f := flags.Lookup("config")
+	if f == nil {
+		return nil
+	}
+	path := f.Value.String()
+	if !f.Changed {
+		path = os.Getenv(envPrefix + "CONFIG")
+	}
+	if path == "" {
+		return nil
+	}
+	full, err := expand(path)
+	if err != nil {
+		return err
+	}
+	err = k.Load(file.Provider(full), yaml.Parser())
+	var unreadable *fs.PathError
+	switch {
+	case errors.As(err, &unreadable):
+		return fmt.Errorf("cannot read the settings: %w", err)
+	case err != nil:
+		return &usageError{fmt.Errorf("the settings in %s are no YAML: %w", path, err)}
+	}
+	for _, key := range k.Keys() {
+		if key == "config" || key == "help" || flags.Lookup(key) == nil {
+			key = strings.ReplaceAll(key, delimiter, ".")
+			return &usageError{fmt.Errorf("%s: there is no setting %.40q; settings are named as the flags are", path, key)}
+		}
+	}
+	return nil
+}
+
+// checkType refuses a value, from a file or the environment, that the flag of
+// that name would not take.
+func checkType(f *pflag.Flag, value any) (err error) {
+	text := fmt.Sprint(value)
+	switch f.Value.Type() {
+	case "int":
+		if _, err = strconv.Atoi(text); err != nil {
+			return fmt.Errorf("%s: %.40q is not a whole number", f.Name, text)
+		}
+	case "bool":
+		if _, err = strconv.ParseBool(text); err != nil {
+			return fmt.Errorf("%s: %.40q is not true or false", f.Name, text)
+		}
+	}
+	return nil
+}
+
+// runtimeDir returns the directory in which this host's nodes find each other.
+func runtimeDir() (string, error) {
+	return discover.RuntimeDir(os.Getenv(envPrefix+"RUNTIME_DIR"), os.Getenv("XDG_RUNTIME_DIR"))
+}
+
+// expand resolves ~ at the start of a path.
+func expand(path string) (string, error) {
+	rest, ok := strings.CutPrefix(path, "~/")
+	if !ok {
+		return path, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no home directory for %s: %w; give --cookie-file", path, err)
+	}
+	return filepath.Join(home, rest), nil
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	crand "crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/kballard/go-shellquote"
+
+	"parking/node"
+	"parking/node/cookie"
+	"parking/node/discover"
+	"parking/node/member"
+	"parking/repl"
+)
+
+// loadKeys returns the keys of the cookie that was given or is in the file.
+func loadKeys(s settings, notes io.Writer) (*cookie.Keys, error) {
+	if s.given["cookie"] {
+		keys, err := cookie.Derive(s.Cookie)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		return keys, nil
+	}
+	path, err := expand(s.CookieFile)
+	if err != nil {
+		return nil, err
+	}
+	secret, made, err := cookie.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if made {
+		fmt.Fprintf(notes, "made a cookie in %s\n", path)
+	}
+	return cookie.Derive(secret)
+}
+
+// listen binds the port that was given; else that of the node's last life, if
+// it is still free; else a free one.
+func listen(s settings, last int, log *slog.Logger) (member.Transport, error) {
+	ip := s.addr.AsSlice()
+	if s.port == 0 && last != 0 {
+		if t, err := member.Listen(ip, last, log); err == nil {
+			return t, nil
+		}
+	}
+	t, err := member.Listen(ip, s.port, log)
+	if errors.Is(err, member.ErrPortTaken) {
+		return nil, fmt.Errorf("port %d on %s is in use; give --bind another, or none for a free one", s.port, s.addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w; give --bind an address of this host", s.Bind, err)
+	}
+	return t, nil
+}
+
+func config(s settings, keys *cookie.Keys, network member.Transport, dir node.Directory, log *slog.Logger) node.Config {
+	cfg := node.DefaultConfig()
+	cfg.Name, cfg.Cluster, cfg.Keys, cfg.Network, cfg.Directory = s.Name, s.Cluster, keys, network, dir
+	cfg.Join, cfg.MustJoin = s.Join, s.scripted()
+	cfg.Gates = node.Setting{Value: s.Gates, Given: s.given["gates"]}
+	cfg.Spaces = node.Setting{Value: s.Spaces, Given: s.given["spaces"]}
+	cfg.NoFaults, cfg.Die, cfg.Log = s.NoFaults, die, log
+	var seed [16]byte
+	_, _ = crand.Read(seed[:]) // never fails
+	cfg.Rand = rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:])))
+	return cfg
+}
+
+// neighbours is the runtime directory as the node sees it: its own cluster.
+type neighbours struct {
+	claim *discover.Claim
+	dir   string
+	id    discover.ID
+	notes io.Writer
+	told  map[discover.ID]bool // strangers that were remarked upon
+}
+
+// Publish implements node.Directory.
+func (d *neighbours) Publish(addr string, incarnation uint64) error {
+	return d.claim.Publish(addr, incarnation)
+}
+
+// Neighbours implements node.Directory. Strangers are left alone.
+func (d *neighbours) Neighbours() (out []node.Neighbour, err error) {
+	all, err := discover.List(d.dir)
+	for _, e := range all {
+		switch {
+		case e.ID == d.id:
+		case e.Cluster == d.id.Cluster && e.Fingerprint == d.id.Fingerprint:
+			out = append(out, node.Neighbour{Name: e.Name, Addr: e.Addr})
+		case !d.told[e.ID]:
+			if d.told == nil {
+				d.told = make(map[discover.ID]bool)
+			}
+			d.told[e.ID] = true
+			what := "with another cookie"
+			if e.Cluster != d.id.Cluster {
+				what = "in the cluster " + e.Cluster
+			}
+			fmt.Fprintf(d.notes, "note: %s runs on this host %s; left alone\n", e.Name, what)
+		}
+	}
+	return out, err
+}
+
+// tellNotices tells the node's notices until the subscription ends.
+func tellNotices(to io.Writer, sub *node.Subscription) {
+	for e := range sub.Events() {
+		if e.Kind == node.Notice {
+			fmt.Fprintf(to, "note: %s\n", repl.Plain(errors.New(e.Reason)))
+		}
+	}
+}
+
+// greeting says who this node is and which gates run where; to people, also
+// what to do next.
+func greeting(n *node.Node, s settings) string {
+	lines := []string{
+		fmt.Sprintf("parking %s   %s %s   cluster %s   ledger %s", version, n.Name(), n.Addr(), n.Cluster(), node.Ledger),
+		repl.GatesLine(n),
+	}
+	if s.interactive() {
+		lines = append(lines, "help lists commands; another node: "+another(s))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// another is how one starts the next node of this cluster.
+func another(s settings) string {
+	name := "gary"
+	if s.Name == name {
+		name = "harry"
+	}
+	words := []string{"parking --sname", name}
+	for _, f := range []struct{ flag, value string }{
+		{"cookie", s.Cookie}, {"cookie-file", s.CookieFile}, {"cluster", s.Cluster},
+	} {
+		if s.given[f.flag] {
+			words = append(words, "--"+f.flag, shellquote.Join(f.value))
+		}
+	}
+	return strings.Join(words, " ")
+}
