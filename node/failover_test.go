@@ -50,7 +50,7 @@ func TestTwoOfFiveCrash(t *testing.T) {
 		if _, err := l.get("node-1").Rebalance(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		l.watched(4, 200*time.Millisecond, 50*time.Millisecond, func() {
 			l.crash(first)
 			l.crash(second)

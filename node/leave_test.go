@@ -17,7 +17,7 @@ func TestTheOwnerLeaves(t *testing.T) {
 		if err := nodes[0].SetSpaces(t.Context(), 2000); err != nil {
 			t.Fatal(err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		nodes[1].forget()
 		admitted := make(chan lot.Plate, 2000)
 		stop := make(chan struct{})
@@ -165,7 +165,7 @@ func TestTwoLeaveAtOnce(t *testing.T) {
 		if _, err := l.get("larry").Rebalance(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		l.watched(4, 300*time.Millisecond, 50*time.Millisecond, func() {
 			gone := make(chan struct{})
 			go func() { defer close(gone); l.leave("gary") }()

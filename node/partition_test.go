@@ -27,7 +27,7 @@ func TestACutAndItsHeal(t *testing.T) {
 				if _, err := l.get(all[0]).Rebalance(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				l.settled(time.Second)
+				l.settled(3 * time.Second)
 				var sides [2][]*lively
 				for i, s := range [][]string{c.a, c.b} {
 					for _, name := range s {

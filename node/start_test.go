@@ -125,7 +125,7 @@ func TestStrangersAreLeftAlone(t *testing.T) {
 		if n := loner.alive(); n != 1 {
 			t.Errorf("the stranger sees %d members, want itself alone", n)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		if after := l.gateEpochs(); after != before {
 			t.Errorf("strangers moved the gates: epochs %s, then %s", before, after)
 		}

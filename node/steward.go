@@ -100,7 +100,7 @@ func (s *steward) settle() {
 			switch {
 			case s.away[g]:
 			case place[g] != n.self:
-				twice[g] = standing && !atStart(best) && n.keeper.Runs(g)
+				twice[g] = n.keeper.Runs(g) && taken(all, n.self)
 			case !standing:
 				should[g] = true
 				ms = append(ms, n.claim(d, g, orphaned(all, members, fresh)))
@@ -146,6 +146,12 @@ func holders(d *crdt.Document, total int, alive []gates.Host) map[lot.GateID]gat
 
 // atStart reports whether a claim is of nodes that just started together.
 func atStart(c gates.Claim) bool { return c.Epoch == 1 || c.Reason == reasonTogether }
+
+// taken reports whether another host has the highest claim, and not just from
+// its start; its host need not be in view yet.
+func taken(all []gates.Claim, from gates.Host) bool {
+	return len(all) > 0 && !slices.ContainsFunc(all, func(c gates.Claim) bool { return c.Host == from || atStart(c) })
+}
 
 // bothReason says how a gate came to have two living claimants, best the higher.
 func bothReason(best gates.Claim) string {

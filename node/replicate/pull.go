@@ -16,6 +16,9 @@ import (
 const (
 	// maxPulls is how many peers are pulled from at once.
 	maxPulls = 4
+	// soon is the interval once something changed: gossip misses a node now and
+	// then, and nobody knows whom. It doubles until it is the configured one.
+	soon = 200 * time.Millisecond
 	// answerTimeout is how long a peer may take to begin its answer, and to go
 	// on with it.
 	answerTimeout = 2 * time.Second
@@ -47,7 +50,8 @@ func (r *Replicator) pull(ctx context.Context) {
 			done <- name
 		}()
 	}
-	tick := time.NewTimer(r.jitter(r.interval))
+	pace := r.interval
+	tick := time.NewTimer(r.jitter(pace))
 	defer tick.Stop()
 	for {
 		select {
@@ -68,10 +72,24 @@ func (r *Replicator) pull(ctx context.Context) {
 			if names := r.peers.Names(); len(names) > 0 {
 				start(names[r.rand.IntN(len(names))])
 			}
-			tick.Reset(r.jitter(r.interval))
+			pace = min(2*pace, r.interval)
+			tick.Reset(r.jitter(pace))
+		case <-r.stir:
+			if pace > soon {
+				pace = soon
+				tick.Reset(r.jitter(pace))
+			}
 		case name := <-r.kicks:
 			start(name)
 		}
+	}
+}
+
+// stirred makes the pulls quicker for a while. It never blocks.
+func (r *Replicator) stirred() {
+	select {
+	case r.stir <- struct{}{}:
+	default:
 	}
 }
 

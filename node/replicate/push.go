@@ -31,6 +31,7 @@ func (r *Replicator) push(ctx context.Context) {
 			return
 		case <-r.store.ready:
 		}
+		r.stirred()
 		ms, lapsed := r.store.take()
 		if lapsed || r.gossip.QueueDepth() > deepQueue {
 			r.announce(ctx)
@@ -106,6 +107,7 @@ func (r *Replicator) hear(b []byte) (from string, err error) {
 		if err != nil {
 			return from, err
 		}
+		r.stirred()
 		r.closeGap(from)
 	}
 	if e.GetVersion() != nil {

@@ -43,6 +43,7 @@ type Replicator struct {
 	interval time.Duration
 	log      *slog.Logger
 	kicks    chan string
+	stir     chan struct{} // ticks when something was pushed or received
 	gapCheck atomic.Bool // a look at a gap is due
 	rand     *rand.Rand  // the pull loop's
 
@@ -57,6 +58,7 @@ func New(cfg Config, s *Store, g Gossip, p Peers) *Replicator {
 		self: cfg.Self, maxEvent: cfg.MaxEvent, interval: cfg.Interval,
 		log: cfg.Log, rand: cfg.Rand,
 		kicks: make(chan string, 64),
+		stir:  make(chan struct{}, 1),
 	}
 }
 
