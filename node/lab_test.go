@@ -431,6 +431,7 @@ func (n *lively) has(p lot.Plate) bool { _, in := n.Vehicle(p); return in }
 
 // told returns the events so far, those of the given kinds if any are given.
 func (n *lively) told(kinds ...node.Kind) (out []node.Event) {
+	synctest.Wait() // until what was emitted is here
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, e := range n.events {

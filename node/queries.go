@@ -122,6 +122,7 @@ type Status struct {
 	Digest              crdt.Digest
 	Lag                 uint64 // changes known to be missing here
 	Queue               int    // changes that wait to be pushed
+	Refused             uint64 // others' messages that were malformed or claimed what cannot be
 	Uptime              time.Duration
 }
 
@@ -139,7 +140,7 @@ func (n *Node) Status() Status {
 	for r, seq := range v.Replicas() {
 		s.Version[r.String()] = seq
 	}
-	s.Lag, s.Digest = v.Lag(), n.store.Digest()
+	s.Lag, s.Digest, s.Refused = v.Lag(), n.store.Digest(), n.repl.Refused()
 	return s
 }
 

@@ -142,11 +142,11 @@ func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, 
 		}
 		if c.GetDelta() != nil {
 			ms, err := crdt.Decode(c.GetDelta())
-			if err == nil {
-				err = r.store.Join(ms, Pull)
-			}
 			if err != nil {
 				return theirs, r.refuse("pull", name, err)
+			}
+			if err := r.store.Join(ms, Pull); err != nil {
+				_ = r.refuse("pull", name, err)
 			}
 		}
 		if c.GetState() != nil {

@@ -72,21 +72,21 @@ func (s *Store) Update(by Origin, f func(*crdt.Document) ([]crdt.Mutation, error
 }
 
 // Join merges mutations that another node sent. Those that claim what cannot
-// be are refused, all of them.
-func (s *Store) Join(ms []crdt.Mutation, by Origin) error {
+// be are refused; the others are merged nevertheless, or one forgery would keep
+// two replicas apart.
+func (s *Store) Join(ms []crdt.Mutation, by Origin) (refused error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range ms {
 		if err := s.doc.Check(&ms[i]); err != nil {
-			return err
+			refused = err
+			continue
 		}
-	}
-	for i := range ms {
 		if out := s.doc.Join(ms[i]); out != crdt.Known {
 			s.observe(s.doc, Change{Mutation: &ms[i], Outcome: out, Origin: by})
 		}
 	}
-	return nil
+	return refused
 }
 
 // JoinState merges a whole state that another node sent, in one step.

@@ -1,0 +1,292 @@
+package node_test
+
+import (
+	"context"
+	"crypto/rand"
+	mathrand "math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/hashicorp/memberlist"
+	"google.golang.org/protobuf/proto"
+
+	"parking/lot"
+	"parking/lot/crdt"
+	"parking/lot/wire"
+	"parking/node"
+	"parking/node/cookie"
+	"parking/node/peer"
+	"parking/node/replicate"
+	"parking/node/simnet"
+)
+
+// Events that are garbage, too long, or claim what cannot be, by somebody who
+// holds the cookie: refused, counted, logged without flooding the log, and the
+// cluster goes on.
+func TestHostileEvents(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		var gossip replicate.Gossip
+		l.tweak = func(n *lively) {
+			if n.Name() == "mallory" {
+				n.WrapGossip(func(g replicate.Gossip) replicate.Gossip { gossip = g; return g })
+			}
+		}
+		nodes := l.cluster("larry", "gary", "mallory")
+		larry := nodes[0]
+		if _, err := larry.TrackEntry(t.Context(), "HONEST", 1); err != nil {
+			t.Fatal(err)
+		}
+		l.settled(time.Second)
+		before := larry.Digest()
+		garbage := make([]byte, 500)
+		_, _ = rand.Read(garbage)
+		unknown, _ := proto.Marshal(&wire.Event{Schema: 99, Node: strings.Repeat("x", 300), Version: &wire.Version{}})
+		bad := [][]byte{
+			garbage,
+			entry("mallory", 1, crdt.MaxSeq+1, "HUGE"),
+			entry("No Such Name!", 1, 1, "NAMELESS"),
+			entry("mallory", 1, 1, strings.Repeat("long", 50)),
+			entry("mallory", 1, 0, "ZERO"),
+		}
+		const rounds = 20
+		for range rounds {
+			for _, b := range append(append([][]byte(nil), bad...), unknown, nil) {
+				if err := gossip.Broadcast(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		if err := gossip.Broadcast(make([]byte, 4000)); err == nil {
+			t.Error("an event larger than gossip delivers was accepted")
+		}
+		time.Sleep(time.Second)
+		if larry.Digest() != before {
+			t.Errorf("hostile events changed the lot: %+v", larry.Read().Vehicles)
+		}
+		if n := larry.Status().Refused; n < rounds*uint64(len(bad))/2 {
+			t.Errorf("%d refusals were counted, about %d were sent", n, rounds*len(bad))
+		}
+		if n := larry.warned.count("refused"); n < 1 || n > 5 {
+			t.Errorf("%d lines in the log in 2s, want one a second at most", n)
+		}
+		l.settled(time.Second)
+		if err := larry.Enter(t.Context(), 1, "STILL"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// entry is an event about one entry, of any replica.
+func entry(node string, inc, seq uint64, plate string) []byte {
+	b, _ := proto.Marshal(&wire.Event{Schema: wire.Schema, Node: "mallory", Delta: &wire.Delta{
+		Schema:   wire.Schema,
+		Replicas: []*wire.Replica{{Node: node, Incarnation: inc}},
+		Mutations: []*wire.Mutation{{
+			Dot: &wire.Dot{Seq: seq}, Stamp: 1, Value: &wire.Mutation_Entry{Entry: &wire.Entry{Plate: plate, Gate: 1}},
+		}},
+	}})
+	return b
+}
+
+// Who holds the cookie can forge what another node never said; that node does
+// not believe it, and goes on hearing everything else from those who do.
+func TestAForgedDot(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		var gossip replicate.Gossip
+		l.tweak = func(n *lively) {
+			n.WrapGossip(func(g replicate.Gossip) replicate.Gossip {
+				if n.Name() == "mallory" {
+					gossip = g
+				}
+				return &mangled{Gossip: g, rand: mathrand.New(mathrand.NewPCG(1, 2)), lose: 1} // pulls only
+			})
+		}
+		nodes := l.cluster("larry", "gary", "mallory")
+		larry, gary := nodes[0], nodes[1]
+		if err := gossip.Broadcast(entry("larry", larry.Status().Incarnation, 1000, "FORGED")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		if larry.has("FORGED") || larry.Status().Refused == 0 {
+			t.Errorf("larry believes that it said what it never did; %d refused", larry.Status().Refused)
+		}
+		for i, n := range nodes {
+			if _, err := n.TrackEntry(t.Context(), plate(i), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.eventually(12*time.Second, "the honest entries everywhere", func() bool {
+			for i := range nodes {
+				if !larry.has(plate(i)) || !gary.has(plate(i)) {
+					return false
+				}
+			}
+			return true
+		})
+	})
+}
+
+// impostor speaks to nodes with a certificate of the cookie and no agent.
+func (l *lab) impostor(name string) (dial func(addr string) *peer.Link) {
+	l.t.Helper()
+	host, err := l.net.Host("10.0.0.9", 9000)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	cert, err := testKeys().Certify(cookie.Identity{Cluster: "parking", Name: name, Incarnation: 7}, rand.Reader)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return func(addr string) *peer.Link { return peer.NewLink(rawDialer{host}, cert, "", addr) }
+}
+
+type rawDialer struct{ *simnet.Host }
+
+func (d rawDialer) Dial(addr, name string, timeout time.Duration) (net.Conn, error) {
+	return d.DialAddressTimeout(memberlist.Address{Addr: addr, Name: name}, timeout)
+}
+
+// Calls with nonsense in them are refused in words, in a bounded time.
+func TestHostileCalls(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		nodes := l.cluster("larry", "gary")
+		epochs := l.gateEpochs()
+		link := l.impostor("mallory")(nodes[0].Addr())
+		defer link.Close()
+		ctx := context.Background()
+		begin := time.Now()
+		for i, m := range []*wire.TakeRequest{
+			{Gate: 0}, {Gate: 99}, {},
+			{Gate: 1, Version: &wire.Version{Rows: []*wire.Version_Row{{Replica: &wire.Replica{Node: "gary", Incarnation: 1}, Max: 1 << 40}}}},
+			{Gate: 1, Version: &wire.Version{Rows: []*wire.Version_Row{{}}}},
+		} {
+			r, err := link.Take(ctx, connect.NewRequest(m))
+			if err == nil && r.Msg.GetVerdict().GetCode() == "" {
+				t.Errorf("take %d of %v was carried out", i, m)
+			}
+		}
+		for i, m := range []*wire.OrderRequest{{Gate: 1}, {Gate: 99, Order: &wire.OrderRequest_Crash{Crash: true}}, {Gate: 1, Order: &wire.OrderRequest_MoveTo{MoveTo: "nobody"}}} {
+			r, err := link.Order(ctx, connect.NewRequest(m))
+			if err == nil && r.Msg.GetVerdict().GetCode() == "" && !r.Msg.GetVerdict().GetElsewhere() {
+				t.Errorf("order %d of %v was carried out", i, m)
+			}
+		}
+		for _, p := range []string{"", strings.Repeat("x", 100), "new\nline", "\xff"} {
+			r, err := link.Pass(ctx, connect.NewRequest(&wire.PassRequest{Gate: 1, Plate: p}))
+			if err == nil && r.Msg.GetVerdict().GetCode() != string(lot.Usage) {
+				t.Errorf("the plate %q was answered %v", p, r.Msg.GetVerdict())
+			}
+		}
+		stream, err := link.Pull(ctx, connect.NewRequest(&wire.PullRequest{Version: &wire.Version{Rows: []*wire.Version_Row{{}}}}))
+		if err == nil {
+			for stream.Receive() {
+			}
+			if stream.Err() == nil {
+				t.Error("a pull with a malformed version was served")
+			}
+			stream.Close()
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("nonsense kept the node busy for %v", took)
+		}
+		if now := l.gateEpochs(); now != epochs {
+			t.Errorf("gates moved: %s, then %s", epochs, now)
+		}
+		l.settled(time.Second)
+	})
+}
+
+// Another ledger, or another program on the port, is turned away in words.
+func TestAnotherLedger(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		larry := l.start("larry")
+		link := l.impostor("mallory")(larry.Addr())
+		defer link.Close()
+		r, err := link.Hello(t.Context(), connect.NewRequest(&wire.HelloRequest{Ledger: "raft"}))
+		if err != nil || !strings.Contains(r.Msg.GetRefusal(), "ledger crdt, not raft") {
+			t.Errorf("another ledger was answered %v, %v", r, err)
+		}
+	})
+}
+
+// Connections that stay silent, or send a byte an hour, are dropped and cost
+// the node nothing.
+func TestSilentConnections(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		nodes := l.cluster("larry", "gary")
+		host, err := l.net.Host("10.0.0.9", 9000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var conns []net.Conn
+		for i := range 400 {
+			c, err := host.DialTimeout(nodes[0].Addr(), time.Second)
+			if err != nil {
+				continue // the backlog is full for a moment
+			}
+			if i%2 == 0 {
+				_, _ = c.Write([]byte{0x16})
+			}
+			conns = append(conns, c)
+			time.Sleep(time.Millisecond)
+		}
+		if err := nodes[1].Enter(t.Context(), 1, "MEANWHILE"); err != nil {
+			t.Error(err)
+		}
+		l.settled(time.Second)
+		time.Sleep(20 * time.Second)
+		open := 0
+		for _, c := range conns {
+			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			if _, err := c.Read(make([]byte, 1)); err != nil && strings.Contains(err.Error(), "timeout") {
+				open++
+			}
+		}
+		if open > 0 {
+			t.Errorf("%d of %d silent connections are still open", open, len(conns))
+		}
+		l.start("harry")
+		l.settled(time.Second)
+	})
+}
+
+// A subscriber that does not read loses events, is told how many, and holds up
+// nobody.
+func TestASubscriberThatDoesNotRead(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		nodes := l.cluster("larry", "gary")
+		if err := nodes[0].SetSpaces(t.Context(), 10000); err != nil {
+			t.Fatal(err)
+		}
+		l.settled(time.Second)
+		lazy := nodes[1].Subscribe()
+		defer lazy.Close()
+		const entries = 3000
+		for i := range entries {
+			if _, err := nodes[0].TrackEntry(t.Context(), plate(i), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.settled(3 * time.Second)
+		queued := len(lazy.Events())
+		if missed := lazy.Missed(); missed == 0 || queued+missed < entries || queued > 1024 {
+			t.Errorf("%d events wait, %d were missed, of %d", queued, missed, entries)
+		}
+		if lazy.Missed() != 0 {
+			t.Error("what was missed is told twice")
+		}
+		if n := len(nodes[1].told(node.VehicleCame)); n == 0 {
+			t.Error("the other subscriber got nothing")
+		}
+		l.leave("gary")
+		for range lazy.Events() {
+		}
+		if _, open := <-nodes[1].Subscribe().Events(); open {
+			t.Error("a subscription to a node that has ended is open")
+		}
+	})
+}
