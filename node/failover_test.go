@@ -111,6 +111,7 @@ func TestAllButOneCrash(t *testing.T) {
 func TestTheEventsOfACrash(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		nodes := l.cluster("larry", "gary", "harry")
+		time.Sleep(100 * time.Millisecond)
 		if got := nodes[0].told(node.GatesRun); len(got) != 1 || len(got[0].Gates) != 4 || got[0].Reason != "first node" || !got[0].Here {
 			t.Errorf("larry told of its gates with %+v, want once, all four, first node", got)
 		}

@@ -44,8 +44,8 @@ type Replicator struct {
 	log      *slog.Logger
 	kicks    chan string
 	stir     chan struct{} // ticks when something was pushed or received
-	gapCheck atomic.Bool // a look at a gap is due
-	rand     *rand.Rand  // the pull loop's
+	gapCheck atomic.Bool   // a look at a gap is due
+	rand     *rand.Rand    // the pull loop's
 
 	refused atomic.Uint64
 	warned  atomic.Int64 // when one was last logged, in nanoseconds
