@@ -94,7 +94,7 @@ func parseCondition(n *node.Node, args []string) (condition, error) {
 func converged(n *node.Node) condition {
 	return func(ctx context.Context) (bool, string) {
 		differ := n.Compare(ctx)
-		return len(differ) == 0, "another digest, or no answer, on " + strings.Join(differ, " ")
+		return len(differ) == 0 && ctx.Err() == nil, "another digest, or no answer, on " + strings.Join(differ, " ")
 	}
 }
 

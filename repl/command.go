@@ -63,7 +63,7 @@ func init() { // not an initializer: help reads the table that it stands in
 		{Name: "kill-node", Args: "[NODE]", max: 1, run: killNode,
 			Help: "abrupt death of this node, or another", Example: "kill-node gary"},
 		{Name: "await", Args: "CONDITION [DURATION]", min: 1, max: 4, run: await, next: afterAwait,
-			Help: "wait until something holds; help await tells what can", Example: `await vehicle "ABC 123" 2s`,
+			Help: "wait until it holds; help await tells what can", Example: `await vehicle "ABC 123" 2s`,
 			More: "The condition is one of: " + conditions + ".\n  The duration is 10s if none is given; quote a plate that looks like one."},
 		{Name: "watch", Args: "[EVERY] COMMAND", min: 1, max: -1, local: watch, next: afterWatch,
 			Help: "run a command again and again, until Ctrl-C", Example: "watch 500ms gates"},

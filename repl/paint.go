@@ -10,7 +10,7 @@ import (
 type painter struct{ on bool }
 
 func (p painter) paint(s string, attrs ...color.Attribute) string {
-	if !p.on {
+	if !p.on || s == "" {
 		return s
 	}
 	c := color.New(attrs...)

@@ -93,7 +93,7 @@ func showSpaces(c *call) error {
 	if c.opt.Format == JSON {
 		return writeJSON(c.out, spacesOverJSON{spacesOf(s), s.Over()})
 	}
-	line := fmt.Sprintf("%d spaces: %d taken, %d free", s.Total, s.Taken, s.Free())
+	line := fmt.Sprintf("%s: %d taken, %d free", count(s.Total, "space"), s.Taken, s.Free())
 	if s.Over() > 0 {
 		line += c.paint.warn(fmt.Sprintf(", over by %d", s.Over()))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,8 @@ type console struct {
 	shell   *repl.Shell
 	script  *os.File // of -f; nil: none
 	showing atomic.Bool
+
+	greeted string // what the user knows already, not to be told as an event
 
 	// Set by serve.
 	name string // the node's
@@ -122,7 +125,9 @@ func (c *console) watch(ctx context.Context, show func(line string)) <-chan stru
 	go func() {
 		defer close(ended)
 		_ = c.shell.Session.Watch(ctx, c.shell.Options, func(line string) {
-			if c.showing.Load() {
+			known := c.greeted != "" && strings.HasSuffix(line, c.greeted)
+			c.greeted = ""
+			if c.showing.Load() && !known {
 				show(line)
 			}
 		})

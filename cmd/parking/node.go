@@ -89,6 +89,7 @@ func runNode(ctx context.Context, s settings) (err error) {
 	case <-n.Ready():
 		if c.interactive() {
 			notes.Close() // the prompt tells them from now on
+			c.greeted = repl.GatesLine(n)
 			fmt.Println(greeting(n, s))
 		} else if !c.scripted() {
 			fmt.Fprintln(c.aside, greeting(n, s))
