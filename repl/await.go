@@ -92,9 +92,13 @@ func parseCondition(n *node.Node, args []string) (condition, error) {
 }
 
 func converged(n *node.Node) condition {
+	instead := "nobody has answered"
 	return func(ctx context.Context) (bool, string) {
 		differ := n.Compare(ctx)
-		return len(differ) == 0 && ctx.Err() == nil, "another digest, or no answer, on " + strings.Join(differ, " ")
+		if len(differ) > 0 {
+			instead = "another digest, or no answer, on " + strings.Join(differ, " ")
+		}
+		return len(differ) == 0 && ctx.Err() == nil, instead // cut short, it compared nothing
 	}
 }
 
