@@ -17,7 +17,7 @@ func trackEntry(c *call) error {
 		return err
 	}
 	if after.Over() > 0 {
-		c.remark("warning: the lot is over by %d: %d vehicles in %d spaces", after.Over(), after.Taken, after.Total)
+		c.remark("warning: the lot is over by %d: %s in %s", after.Over(), count(after.Taken, "vehicle"), count(after.Total, "space"))
 	}
 	return c.ok("%s", free(after))
 }

@@ -35,7 +35,7 @@ func load(flags *pflag.FlagSet) (settings, error) {
 		env.Provider(delimiter, env.Opt{Prefix: envPrefix, TransformFunc: func(key, value string) (string, any) {
 			name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(key, envPrefix), "_", "-"))
 			switch {
-			case flags.Lookup(name) == nil:
+			case flags.Lookup(name) == nil, value == "" && name != "cookie": // an empty secret is a mistake
 				return "", nil
 			case name == "join":
 				return name, strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
@@ -115,11 +115,11 @@ func checkType(f *pflag.Flag, value any) (err error) {
 	switch f.Value.Type() {
 	case "int":
 		if _, err = strconv.Atoi(text); err != nil {
-			return fmt.Errorf("%s: %.40q is not a whole number", f.Name, text)
+			return fmt.Errorf("the setting %s is %.40q, not a whole number", f.Name, text)
 		}
 	case "bool":
 		if _, err = strconv.ParseBool(text); err != nil {
-			return fmt.Errorf("%s: %.40q is not true or false", f.Name, text)
+			return fmt.Errorf("the setting %s is %.40q, not true or false", f.Name, text)
 		}
 	}
 	return nil
