@@ -28,6 +28,8 @@ func (c *calls) Hello(ctx context.Context, req *connect.Request[wire.HelloReques
 		reply.Refusal = "this cluster runs the ledger " + Ledger + ", not " + l
 	} else if m, taken := n.nameTaken(peer.Caller(ctx).Name, peer.Caller(ctx).Incarnation, req.Msg.GetAddr()); taken {
 		reply.Refusal = "the cluster has a node called " + m.Name + " already, at " + m.Addr + "; give another --sname"
+	} else {
+		n.callers.add(req.Msg.GetAddr())
 	}
 	return connect.NewResponse(reply), nil
 }

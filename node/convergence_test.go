@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parking/lot"
+	"parking/node"
 	"parking/node/replicate"
 )
 
@@ -106,6 +107,68 @@ func TestReplicasConverge(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Anti-entropy works both ways: a node that never asks is told when it is
+// asked.
+func TestANodeThatNeverPulls(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.mangle(1, 0, 0)
+		larry := l.start("larry")
+		gary := l.start("gary", func(c *node.Config) { c.Pull = time.Hour })
+		l.settled(time.Second)
+		time.Sleep(5 * time.Second)
+		if _, err := larry.TrackEntry(t.Context(), "TOLD", 1); err != nil {
+			t.Fatal(err)
+		}
+		l.eventually(3*time.Second, "gary to hear", func() bool { return gary.has("TOLD") })
+	})
+}
+
+// An event that is lost shows as a gap once the next one comes, and the gap is
+// closed at once.
+func TestAGapIsClosed(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		var lossy *mangled
+		l.tweak = func(n *lively) {
+			n.WrapGossip(func(g replicate.Gossip) replicate.Gossip {
+				if n.Name() != "larry" {
+					return g
+				}
+				lossy = &mangled{Gossip: g, rand: rand.New(rand.NewPCG(1, 1))}
+				return lossy
+			})
+		}
+		larry := l.start("larry")
+		gary := l.start("gary", func(c *node.Config) { c.Pull = time.Hour })
+		l.settled(time.Second)
+		time.Sleep(10 * time.Second)
+		for i, lose := range []float64{1, 0} {
+			lossy.mu.Lock()
+			lossy.lose = lose
+			lossy.mu.Unlock()
+			if _, err := larry.TrackEntry(t.Context(), plate(i), 1); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Logf("closed after %v", l.eventually(100*time.Millisecond, "both entries on gary", func() bool { return gary.has(plate(0)) && gary.has(plate(1)) }))
+	})
+}
+
+// After a change nobody waits for the interval, though no gossip gets through.
+func TestPullsComeSoonAfterAChange(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.mangle(1, 0, 0)
+		rare := func(c *node.Config) { c.Pull = time.Hour }
+		larry, gary := l.start("larry", rare), l.start("gary", rare)
+		l.settled(5 * time.Second)
+		time.Sleep(time.Minute)
+		if _, err := larry.TrackEntry(t.Context(), "SOON", 1); err != nil {
+			t.Fatal(err)
+		}
+		l.eventually(time.Second, "gary to hear", func() bool { return gary.has("SOON") })
+	})
 }
 
 // How long one entry takes to be everywhere, and that it is a matter of

@@ -9,5 +9,13 @@ import (
 // and views say.
 func (n *Node) RunsHere() []lot.GateID { return n.keeper.Running() }
 
+// Suspect makes this node believe that the living member of that name is dead,
+// as a refused connection would.
+func (n *Node) Suspect(name string) {
+	if m, ok := n.view.find(name); ok {
+		n.view.died(m.host(), "connection refused")
+	}
+}
+
 // WrapGossip puts w between the replicator and the agent; before Run only.
 func (n *Node) WrapGossip(w func(replicate.Gossip) replicate.Gossip) { n.wrapGossip = w }

@@ -92,6 +92,16 @@ func TestAFrozenOwner(t *testing.T) {
 	})
 }
 
+// A node that was taken for dead and is not is back as soon as it answers.
+func TestATakenForDead(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		nodes := l.cluster("larry", "gary", "harry")
+		nodes[1].Suspect("larry")
+		l.eventually(100*time.Millisecond, "gary to believe it", func() bool { return !nodes[1].sees(nodes[0]) })
+		t.Logf("settled after %v", l.settled(1500*time.Millisecond))
+	})
+}
+
 // The last one standing runs everything.
 func TestAllButOneCrash(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {

@@ -246,6 +246,52 @@ func TestMoveAndRebalance(t *testing.T) {
 	})
 }
 
+// A move takes its time on a slow network, and the gate's old node looks at
+// its gates meanwhile: it does not start again there.
+func TestASlowMove(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		nodes := l.cluster("larry", "gary", "harry")
+		l.net.SetDelay(20 * time.Millisecond)
+		l.watched(4, 150*time.Millisecond, 0, func() {
+			done := make(chan error)
+			go func() { done <- nodes[0].Move(t.Context(), 1, "gary") }()
+			for i := range 15 {
+				time.Sleep(10 * time.Millisecond)
+				if err := nodes[0].SetSpaces(t.Context(), 100+i); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			l.settled(3 * time.Second)
+		})
+	})
+}
+
+// The new node of a gate has all that the old one admitted when it admits its
+// first, though no gossip gets through.
+func TestASuccessorHasSeenEverything(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.mangle(1, 0, 0)
+		nodes := l.cluster("larry", "gary", "harry")
+		for i := range 5 {
+			p := plate(i)
+			owner := l.owner(1)
+			next := nodes[(slices.Index(nodes, owner)+1)%3]
+			if err := owner.Enter(t.Context(), 1, p); err != nil {
+				t.Fatal(err)
+			}
+			if err := owner.Move(t.Context(), 1, next.Name()); err != nil {
+				t.Fatal(err)
+			}
+			if err := next.Enter(t.Context(), 1, p); !errors.Is(err, lot.Present) {
+				t.Errorf("%s answered the second entry of %s with %v", next.Name(), p, err)
+			}
+		}
+	})
+}
+
 // A gate on a node that no longer answers: the caller hears within a bounded
 // time that it is unreachable or that the outcome is unknown, never nothing,
 // and never a wrong refusal.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -150,7 +151,7 @@ func (n *Node) catchUp(ctx context.Context) {
 func (n *Node) keepJoining(ctx context.Context, cert *cookie.Certificate) {
 	told := make(map[string]bool)
 	for sleep(ctx, rejoinInterval) {
-		for _, addr := range n.unseen() {
+		for _, addr := range append(n.unseen(), n.callers.take(n.inView)...) {
 			err := n.joinOne(ctx, cert, addr)
 			if errors.Is(err, errRefused) && !told[addr] {
 				told[addr] = true
@@ -163,11 +164,8 @@ func (n *Node) keepJoining(ctx context.Context, cert *cookie.Certificate) {
 // unseen returns the addresses of nodes that should be in view and are not.
 // One that is in view as failed is Serf's to reconnect to.
 func (n *Node) unseen() (addrs []string) {
-	inView := func(addr string) bool {
-		return slices.ContainsFunc(n.view.all(), func(m Member) bool { return m.Addr == addr })
-	}
 	for _, addr := range n.cfg.Join {
-		if !inView(addr) && (!n.joined[addr] || len(n.view.others()) == 0) {
+		if !n.inView(addr) && (!n.joined[addr] || len(n.view.others()) == 0) {
 			addrs = append(addrs, addr)
 		}
 	}
@@ -179,11 +177,47 @@ func (n *Node) unseen() (addrs []string) {
 		n.log.Debug("neighbours not listed", "err", err)
 	}
 	for _, nb := range neighbours {
-		if !inView(nb.Addr) {
+		if !n.inView(nb.Addr) {
 			addrs = append(addrs, nb.Addr)
 		}
 	}
 	return addrs
+}
+
+// inView reports whether a member has that address.
+func (n *Node) inView(addr string) bool {
+	return slices.ContainsFunc(n.view.all(), func(m Member) bool { return m.Addr == addr })
+}
+
+// callers are the addresses of nodes that said hello. Whoever is not in view a
+// while later, though it holds the cookie, is joined: so a node that looks for
+// nobody is found by those that knew its last life.
+type callers struct {
+	mu    sync.Mutex
+	addrs []string
+}
+
+// maxCallers bounds how many are remembered between two looks.
+const maxCallers = 64
+
+func (c *callers) add(addr string) {
+	if _, err := netip.ParseAddrPort(addr); err != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.addrs) < maxCallers && !slices.Contains(c.addrs, addr) {
+		c.addrs = append(c.addrs, addr)
+	}
+}
+
+// take returns those that are not known, and forgets all.
+func (c *callers) take(known func(addr string) bool) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	unknown := slices.DeleteFunc(c.addrs, known)
+	c.addrs = nil
+	return unknown
 }
 
 func (n *Node) notice(format string, args ...any) {

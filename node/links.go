@@ -92,7 +92,6 @@ func (l *links) hold(ctx context.Context, k *link) {
 					stream.Close()
 					return
 				}
-				l.view.contacted(k.host)
 				pause = first
 			}
 			err = stream.Err()

@@ -48,6 +48,8 @@ type Node struct {
 	joined map[string]bool // addresses that were joined; Run's, then keepJoining's
 	met    atomic.Bool     // another node was in view
 	given  given
+
+	callers callers
 }
 
 // ErrEnded is the error of what was asked of a node that has ended.
@@ -145,7 +147,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	wg.Go(func() { n.stew.run(work) })
 	wg.Go(func() { n.stew.tell(work, before) })
 	wg.Go(func() { n.keepJoining(work, cert) })
-	wg.Go(func() { n.reconnect(work) })
+	wg.Go(func() { n.reconnect(work, cert) })
 
 	select {
 	case <-ctx.Done():

@@ -6,13 +6,18 @@ import (
 	"sync"
 	"time"
 
+	"connectrpc.com/connect"
+
+	"parking/lot/wire"
+	"parking/node/cookie"
 	"parking/node/member"
+	"parking/node/peer"
 )
 
 const (
-	// reconnectInterval is how often failed members are looked for. Serf looks
-	// for one at a time, less often, and waits long for one that is still cut
-	// off: a heal would go unnoticed for seconds.
+	// reconnectInterval is how often failed members are looked for. Serf would
+	// look for one at a time, wait long for one that is still cut off, and join
+	// a next life of it blindly.
 	reconnectInterval = 500 * time.Millisecond
 	// reconnectTimeout is how long such a look may take.
 	reconnectTimeout = 300 * time.Millisecond
@@ -20,9 +25,8 @@ const (
 	maxLooks = 4
 )
 
-// reconnect joins failed members as soon as something listens at their
-// addresses again, until ctx ends.
-func (n *Node) reconnect(ctx context.Context) {
+// reconnect looks for failed members until ctx ends.
+func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate) {
 	for sleep(ctx, reconnectInterval) {
 		var failed []Member
 		for _, m := range n.view.all() {
@@ -35,15 +39,36 @@ func (n *Node) reconnect(ctx context.Context) {
 		for _, m := range failed[:min(len(failed), maxLooks)] {
 			looks.Go(func() {
 				c, err := n.mux.Dial(m.Addr, m.Name, reconnectTimeout)
-				if err != nil {
-					return
-				}
-				c.Close()
-				if err := n.agent.Join(m.Addr); err != nil {
-					n.log.Debug("not reconnected", "node", m.Name, "addr", m.Addr, "err", err)
+				if err == nil {
+					c.Close()
+					n.meet(ctx, cert, m)
 				}
 			})
 		}
 		looks.Wait()
+	}
+}
+
+// meet asks whoever is at m's address whether it is that life of m, and takes
+// it back if so. To another one it makes itself known by that: that one pulls
+// and joins by itself, as every joiner does, even if it was told to look for
+// nobody.
+func (n *Node) meet(ctx context.Context, cert *cookie.Certificate, m Member) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	link := peer.NewLink(n.mux, cert, m.Name, m.Addr)
+	defer link.Close()
+	_, err := link.Hello(ctx, connect.NewRequest(&wire.HelloRequest{
+		Schema: wire.Schema, Ledger: Ledger, Addr: n.addr(),
+	}))
+	switch {
+	case err != nil || link.Peer().Incarnation != m.Incarnation:
+	case m.Reason != "": // dead by our own evidence, not by Serf's
+		n.view.contacted(m.host())
+	default:
+		err = n.agent.Join(m.Addr)
+	}
+	if err != nil {
+		n.log.Debug("not reconnected", "node", m.Name, "addr", m.Addr, "err", err)
 	}
 }

@@ -67,6 +67,34 @@ func TestTheEventsOfARestart(t *testing.T) {
 	})
 }
 
+// A node that comes back on its port and looks for nobody, at once or later, is
+// not taken for its old life, though it answers in its name. Those that knew
+// it find it, and it changes nothing: neither settings nor gates.
+func TestARestartThatJoinsNobody(t *testing.T) {
+	inLabs(t, 8, func(t *testing.T, l *lab) {
+		l.cluster("larry", "gary", "harry")
+		time.Sleep(time.Duration(l.rand.Int64N(int64(time.Second))))
+		l.crash("larry")
+		if l.rand.IntN(2) == 0 {
+			time.Sleep(5 * time.Second)
+		}
+		back := l.launchAt(7001, "larry", func(c *node.Config) {
+			c.Directory = nil
+			c.Spaces = node.Setting{Value: 7, Given: true}
+			c.Now = func() time.Time { return time.Now().Add(-time.Hour) }
+		})
+		took := l.eventually(100*time.Millisecond, "the others to run the gates", func() bool {
+			return len(l.get("gary").RunsHere())+len(l.get("harry").RunsHere()) == 4
+		})
+		t.Logf("failed over after %v", took)
+		l.await(back)
+		t.Logf("settled after %v", l.settled(5*time.Second))
+		if back.Spaces().Total != 100 || len(back.RunsHere()) > 0 {
+			t.Errorf("the new life brought %d spaces and runs gates %v", back.Spaces().Total, back.RunsHere())
+		}
+	})
+}
+
 // The second live node of one name is turned away in words, and the cluster is
 // not harmed.
 func TestATakenName(t *testing.T) {

@@ -22,8 +22,8 @@ func (m Member) host() gates.Host { return gates.Host{Node: m.Name, Incarnation:
 // view is the one answer to who is alive: Serf's, overlaid with evidence of
 // this node's own. A process that died breaks its streams at once and refuses
 // new ones, seconds before SWIM has ruled; memberlist has no way to be told.
-// An entry of the overlay holds for one incarnation, and until Serf no longer
-// calls it alive or it is heard of again.
+// An entry of the overlay holds for one incarnation, for a bounded time, and
+// until Serf no longer calls it alive or it answers again.
 type view struct {
 	self  gates.Host
 	agent *member.Agent

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parking/lot"
+	"parking/node/member"
 )
 
 // watch sees, every millisecond, where each gate really runs.
@@ -66,11 +67,11 @@ func (w *watch) end() (gap, overlap time.Duration) {
 	return gap, overlap
 }
 
-// sees reports whether n sees that life of the other alive.
+// sees reports whether n sees that life of the other, alive or about to leave.
 func (n *lively) sees(o *lively) bool {
 	for _, m := range n.Members() {
 		if m.Name == o.Name() {
-			return m.Status == "alive" && m.Addr == o.Addr()
+			return (m.Status == member.Alive || m.Status == member.Leaving) && m.Addr == o.Addr()
 		}
 	}
 	return false

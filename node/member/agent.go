@@ -114,7 +114,8 @@ func laptop(cfg Config) *serf.Config {
 	// Serf's push/pull carries the whole ring at every join: it stays small.
 	conf.EventBuffer = 128
 	conf.UserEventSizeLimit = MaxEvent + 64
-	conf.ReconnectInterval = time.Second
+	// The node looks for failed members itself; Serf forgets them after an hour.
+	conf.ReconnectInterval = 24 * time.Hour
 	conf.ReconnectTimeout = time.Hour
 	conf.TombstoneTimeout = 10 * time.Minute
 	conf.LeavePropagateDelay = 100 * time.Millisecond

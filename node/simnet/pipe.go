@@ -19,8 +19,8 @@ type pipe struct {
 }
 
 func newPipe(from, to *Host) *pipe {
-	p := &pipe{from: from, to: to, gate: &gate{}}
-	up, down := newHalf(p.gate, from.net.delay), newHalf(p.gate, from.net.delay)
+	p := &pipe{from: from, to: to, gate: &gate{delay: from.net.delay}}
+	up, down := newHalf(p.gate), newHalf(p.gate)
 	p.gate.halves = []*half{up, down}
 	p.near = &end{p, down, up, from.addr, to.addr}
 	p.far = &end{p, up, down, to.addr, from.addr}
@@ -38,11 +38,24 @@ func (p *pipe) close(err error) {
 	})
 }
 
-// gate holds bytes back while the link is cut.
+// gate slows bytes down, and holds them back while the link is cut.
 type gate struct {
 	mu     sync.Mutex
 	shut   bool
+	delay  time.Duration
 	halves []*half
+}
+
+func (g *gate) slow(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.delay = d
+}
+
+func (g *gate) arrival() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Now().Add(g.delay)
 }
 
 func (g *gate) set(open bool) {
@@ -63,7 +76,6 @@ func (g *gate) isShut() bool {
 // half is one direction of a stream.
 type half struct {
 	gate     *gate
-	delay    time.Duration
 	mu       sync.Mutex
 	sent     []segment
 	err      error // after what was sent
@@ -78,9 +90,7 @@ type segment struct {
 	arrives time.Time
 }
 
-func newHalf(g *gate, delay time.Duration) *half {
-	return &half{gate: g, delay: delay, wake: make(chan struct{}, 1)}
-}
+func newHalf(g *gate) *half { return &half{gate: g, wake: make(chan struct{}, 1)} }
 
 func (h *half) signal() {
 	select {
@@ -104,7 +114,7 @@ func (h *half) write(b []byte) (int, error) {
 	if h.err != nil {
 		return 0, io.ErrClosedPipe
 	}
-	h.sent = append(h.sent, segment{append([]byte(nil), b...), time.Now().Add(h.delay)})
+	h.sent = append(h.sent, segment{append([]byte(nil), b...), h.gate.arrival()})
 	h.signal()
 	return len(b), nil
 }

@@ -50,6 +50,19 @@ func (n *Network) SetLoss(share float64) {
 	n.loss = share
 }
 
+// SetDelay sets how long packets, new streams and what is written to them take
+// from now on.
+func (n *Network) SetDelay(d time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.delay = d
+	for _, h := range n.hosts {
+		for p := range h.pipes {
+			p.gate.slow(d)
+		}
+	}
+}
+
 // Cut stops everything between the two hosts: packets vanish, streams stall,
 // new streams time out.
 func (n *Network) Cut(a, b *Host) { n.setCut(a, b, true) }
@@ -161,7 +174,7 @@ func (h *Host) DialAddressTimeout(a member.Address, timeout time.Duration) (net.
 		return fail(net.ErrClosed)
 	}
 	n.mu.Lock()
-	cut := n.cut[[2]string{h.addr, a.Addr}]
+	cut, delay := n.cut[[2]string{h.addr, a.Addr}], n.delay
 	n.mu.Unlock()
 	if cut {
 		select {
@@ -170,7 +183,7 @@ func (h *Host) DialAddressTimeout(a member.Address, timeout time.Duration) (net.
 		}
 		return fail(os.ErrDeadlineExceeded)
 	}
-	time.Sleep(n.delay)
+	time.Sleep(delay)
 	n.mu.Lock()
 	to := n.hosts[a.Addr]
 	switch {
