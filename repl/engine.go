@@ -24,7 +24,7 @@ func (e *Engine) Exec(ctx context.Context, line string, opt Options, out, remark
 	select {
 	case <-e.node.Ready():
 	case <-ctx.Done():
-		return lot.Refuse(lot.Refused, "interrupted while %s was joining", e.node.Name())
+		return lot.Refuse(lot.Refused, "interrupted")
 	}
 	w, err := parse(line)
 	if err != nil || w.name == "" {

@@ -279,7 +279,9 @@ func TestNodeGone(t *testing.T) {
 	c := dial(t, line.path)
 	failed, watched := make(chan error, 1), make(chan error, 1)
 	lines := make(chan string, 1)
-	go func() { watched <- c.Watch(t.Context(), repl.Options{Format: repl.Table}, func(l string) { lines <- l }) }()
+	go func() {
+		watched <- c.Watch(t.Context(), repl.Options{Format: repl.Table}, func(l string) { lines <- l })
+	}()
 	d.events <- "something happened"
 	if got := take(t, "event", lines); got != "something happened" {
 		t.Errorf("the event is %q", got)
