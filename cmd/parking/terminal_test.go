@@ -301,6 +301,35 @@ func TestPaging(t *testing.T) {
 	larry.ended(0)
 }
 
+// The pager has the keyboard to itself.
+func TestPagerReadsKeys(t *testing.T) {
+	h := newHost(t)
+	script := filepath.Join(h.dir, "pager")
+	h.env = append(h.env, "PAGER="+script)
+	if err := os.WriteFile(script, []byte("#!/bin/sh\ncat > /dev/null\nfor i in 1 2 3 4 5; do\n  echo ask $i\n  read answer < /dev/tty\n  echo \"answer $answer\"\ndone\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	larry := h.open(5, "--sname", "larry")
+	larry.prompt("larry")
+	for i := range 6 {
+		larry.send(fmt.Sprintf("track_entry CAR%d 1\r", i))
+		larry.expect("^ok ")
+	}
+	larry.send("read\r")
+	for i := 1; i <= 5; i++ {
+		larry.expect(fmt.Sprintf("^ask %d$", i))
+		for _, key := range "keys" {
+			larry.send(string(key))
+		}
+		larry.send("\n")
+		larry.expect("^answer keys$")
+	}
+	larry.send("spaces\r")
+	larry.expect("^100 spaces: 6 taken, 94 free$")
+	larry.send("\x04")
+	larry.ended(0)
+}
+
 func TestHistoryIsKept(t *testing.T) {
 	h := newHost(t)
 	file := filepath.Join(h.dir, historyFile)
