@@ -2,6 +2,7 @@ package repl
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"testing"
 	"testing/synctest"
@@ -65,7 +66,7 @@ func TestWatchTellsEvents(t *testing.T) {
 		larry.do("await vehicle THEIRS")
 		synctest.Wait()
 		cancel()
-		if err := <-ended; err != context.Canceled {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("Watch ended with %v", err)
 		}
 		want := []string{"+ gary joined                     2 nodes", "> THEIRS came by gate 2           gary"}
@@ -101,7 +102,7 @@ func TestWatchDrops(t *testing.T) {
 			case <-slow:
 				continue
 			case err := <-ended:
-				if err != ErrGone {
+				if !errors.Is(err, ErrGone) {
 					t.Errorf("Watch ended with %v", err)
 				}
 			}

@@ -49,6 +49,9 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 		http:  t,
 	}
 	who, err := c.calls.Who(ctx, connect.NewRequest(&wire.WhoRequest{}))
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer in time: %w", ctx.Err())
+	}
 	if err != nil {
 		t.CloseIdleConnections()
 		return nil, fmt.Errorf("attach: %w", err)
