@@ -50,7 +50,7 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	}
 	who, err := c.calls.Who(ctx, connect.NewRequest(&wire.WhoRequest{}))
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("no answer in time: %w", ctx.Err())
+		err = errors.New("no answer in time")
 	}
 	if err != nil {
 		t.CloseIdleConnections()

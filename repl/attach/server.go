@@ -79,13 +79,17 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          log.New(io.Discard, "", 0), // what speaks no HTTP/2 is hung up on
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(l) }()
+	var failed error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		failed = srv.Serve(l)
+	}()
 	select {
-	case err := <-ended:
+	case <-ended:
 		_ = srv.Close()
 		calls.Wait()
-		return err
+		return failed
 	case <-ctx.Done():
 	}
 	// Commands have ended with ctx; their answers still go out.
