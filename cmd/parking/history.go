@@ -21,15 +21,15 @@ type history struct {
 }
 
 // openHistory reads the history in home and keeps it open to append. Where it
-// cannot, or there is none and it is not to be made, the lines are kept for
+// cannot, or there is none and none is to be made, the lines are kept for
 // this prompt only.
-func openHistory(home string, make bool) *history {
+func openHistory(home string, create bool) *history {
 	h := &history{}
 	if home == "" {
 		return h
 	}
 	path, flags := filepath.Join(home, historyFile), os.O_RDWR|os.O_APPEND
-	if make {
+	if create {
 		flags |= os.O_CREATE
 	}
 	data, err := os.ReadFile(path)
