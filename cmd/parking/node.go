@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ func nodeCommand() *cobra.Command {
 	return c
 }
 
-// runNode runs a node and its console until either ends.
+// runNode claims the node's name and builds the node; then it runs it.
 func runNode(ctx context.Context, s settings) (err error) {
 	ctx, sig := catch(ctx)
 	defer sig.stop()
@@ -72,17 +73,22 @@ func runNode(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return errors.Join(fmt.Errorf("no socket for terminals: %w", err), network.Shutdown())
 	}
+	return sig.exit(live(ctx, s, n, socket, c))
+}
+
+// live runs a node and its console until either ends. The node outlives the
+// console: it leaves when that is done.
+func live(ctx context.Context, s settings, n *node.Node, socket net.Listener, c *console) (err error) {
+	life, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	group, life := errgroup.WithContext(life)
 	engine := repl.NewEngine(n)
 	server := &attach.Server{Session: engine, Node: s.Name, Cluster: s.Cluster, Die: die}
 	notes := n.Subscribe()
 	go tellNotices(c.aside, notes)
-
-	// The node outlives the console: it leaves when that is done.
-	life, leave := context.WithCancel(context.WithoutCancel(ctx))
-	defer leave()
-	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return n.Run(life) })
 	group.Go(func() error { return server.Serve(life, socket) })
+
 	work, stop := context.WithCancel(ctx)
 	defer context.AfterFunc(life, stop)()
 	select {
@@ -98,11 +104,14 @@ func runNode(ctx context.Context, s settings) (err error) {
 		err = c.run(work)
 	case <-work.Done():
 	}
-	leave()
-	if ended := group.Wait(); ended != nil && sig.received.Load() == 0 {
-		return ended // the console's end came of it
+	if life.Err() == nil { // else the node's end is what there is to tell
+		err = c.tell(err)
 	}
-	return sig.exit(c.tell(err))
+	leave()
+	if ended := group.Wait(); ended != nil {
+		return ended
+	}
+	return err
 }
 
 // die ends the process at once, as kill -9 does, but for the terminal.
