@@ -37,10 +37,6 @@ func marshal(m proto.Message) []byte {
 	return b
 }
 
-func hostOf(r crdt.Replica) gates.Host {
-	return gates.Host{Node: r.Node(), Incarnation: r.Incarnation()}
-}
-
 // claims returns a gate's concurrent claims: one, but after a partition.
 func claims(d *crdt.Document, g lot.GateID) []gates.Claim {
 	var out []gates.Claim
@@ -80,9 +76,10 @@ func setting(d *crdt.Document, key string) int {
 	return value
 }
 
-// effective also returns whether the value was set, not founded with. A value that was set rules over one that a founding node brought along; of
-// several founders the earliest rules, so that a node that starts cut off
-// changes nothing for the cluster it comes back to.
+// effective also returns whether the value was set, not founded with. A value
+// that was set rules over one that a founding node brought along; of several
+// founders the earliest rules, so that a node that starts cut off changes
+// nothing for the cluster it comes back to.
 func effective(d *crdt.Document, key string) (value int, wasSet bool) {
 	bound := int64(lot.MaxSpaces)
 	if key == keyGates {

@@ -137,7 +137,7 @@ func (s *terminalTest) readTerminal() {
 	buf := make([]byte, 1024)
 	for {
 		s.gate.Lock()
-		s.gate.Unlock()
+		s.gate.Unlock() //nolint:staticcheck // waits until resume
 		n, err := s.pty.Read(buf)
 		s.update(func() { s.vt.write(buf[:n]) })
 		if err != nil {
