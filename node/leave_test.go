@@ -84,12 +84,54 @@ func TestTheOwnerLeaves(t *testing.T) {
 	})
 }
 
+// Each successor has all that the leaver's gates admitted when it runs its
+// first, though no gossip gets through.
+func TestALeaverHandsOverWhatItAdmitted(t *testing.T) {
+	inLabs(t, 5, func(t *testing.T, l *lab) {
+		l.mangle(1, 0, 0)
+		nodes := l.cluster("larry", "gary", "harry")
+		for i := range 20 {
+			if err := nodes[0].Enter(t.Context(), lot.GateID(i%4+1), plate(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		gone := make(chan struct{})
+		go func() { defer close(gone); l.leave("larry") }()
+		for _, n := range nodes[1:] {
+			l.eventually(time.Second, "gates to run on "+n.Name(), func() bool { return len(n.RunsHere()) > 0 })
+			if taken := n.Spaces().Taken; taken != 20 {
+				t.Errorf("%s runs gates %v and has %d of the 20 cars that larry let in", n.Name(), n.RunsHere(), taken)
+			}
+		}
+		<-gone
+	})
+}
+
+// A successor that no longer answers costs the leaver time, not the gates:
+// they run on until one is found that does.
+func TestALeaveBesideAFrozenNode(t *testing.T) {
+	inLabs(t, 5, func(t *testing.T, l *lab) {
+		l.cluster("larry", "gary", "harry")
+		l.cut([]string{"gary"}, []string{"larry", "harry"})
+		l.mu.Lock()
+		l.nodes["gary"].dead = true // for what follows
+		l.mu.Unlock()
+		l.watched(4, 20*time.Millisecond, 0, func() {
+			begin := time.Now()
+			l.leave("larry")
+			t.Logf("left in %v", time.Since(begin))
+			l.settled(5 * time.Second)
+		})
+	})
+}
+
 // What a node recorded just before it left stays, even if no gossip gets
 // through.
 func TestNothingIsLostByLeaving(t *testing.T) {
 	inLabs(t, 5, func(t *testing.T, l *lab) {
 		l.mangle(1, 0, 0)
 		nodes := l.cluster("larry", "gary", "harry")
+		l.net.SetDelay(time.Duration(l.rand.Int64N(int64(100 * time.Millisecond))))
 		for i := range 50 {
 			if _, err := nodes[2].TrackEntry(t.Context(), plate(i), 1); err != nil {
 				t.Fatal(err)
