@@ -52,9 +52,6 @@ type Node struct {
 	callers callers
 }
 
-// ErrEnded is the error of what was asked of a node that has ended.
-var ErrEnded = errors.New("node: the node has ended")
-
 // New returns a node that does nothing yet.
 func New(cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
@@ -200,6 +197,9 @@ func (n *Node) Ready() <-chan struct{} { return n.ready }
 
 // await blocks until the node is ready.
 func (n *Node) await(ctx context.Context) error {
+	if n.isReady() {
+		return nil // whatever ctx says
+	}
 	select {
 	case <-n.ready:
 		return nil

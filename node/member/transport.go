@@ -209,8 +209,24 @@ type hostNetwork struct {
 }
 
 func (h *hostNetwork) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
-	if h.ip.IsUnspecified() {
-		return h.NetTransport.FinalAdvertiseAddr("", 0)
+	ip := h.ip
+	if ip.IsUnspecified() {
+		ip = reachable(ip.To4() != nil)
 	}
-	return h.ip, h.GetAutoBindPort(), nil
+	return ip, h.GetAutoBindPort(), nil
+}
+
+// reachable returns an address of this host that others may reach it by, of
+// the family that it listens on; the loopback if there is none.
+func reachable(v4 bool) net.IP {
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && (n.IP.To4() != nil) == v4 {
+			return n.IP
+		}
+	}
+	if v4 {
+		return net.IPv4(127, 0, 0, 1)
+	}
+	return net.IPv6loopback
 }
