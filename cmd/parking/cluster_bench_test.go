@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,19 +22,6 @@ import (
 //
 //	go test ./cmd/parking -run '^$' -bench Convergence -benchtime 200x
 //	go test ./cmd/parking -run '^$' -bench 'Failover|SimultaneousStart' -benchtime 20x
-
-var benchBinary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "parking-bench")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "parking")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
-})
 
 // realCluster is a set of processes with a runtime directory of their own.
 type realCluster struct {
@@ -55,13 +41,10 @@ func newRealCluster(b *testing.B) *realCluster {
 	return c
 }
 
-// launch starts the process and does not wait for it.
+// launch starts the process, which is this binary (see TestMain), and does not
+// wait for it.
 func (c *realCluster) launch(name string) {
-	binary, err := benchBinary()
-	if err != nil {
-		c.b.Fatal(err)
-	}
-	cmd := exec.Command(binary, "--sname", name, "--cookie", "limozeen")
+	cmd := exec.Command("parking", "--sname", name, "--cookie", "limozeen")
 	cmd.Env = append(os.Environ(), "PARKING_RUNTIME_DIR="+c.dir, "HOME="+c.dir)
 	if _, err := cmd.StdinPipe(); err != nil { // stays open, and silent
 		c.b.Fatal(err)
