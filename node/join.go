@@ -104,7 +104,9 @@ func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr strin
 		}
 		n.giveWay()
 	}
+	was := n.met.Swap(n.isReady())
 	if err := n.agent.Join(addr); err != nil {
+		n.met.Store(was)
 		return err
 	}
 	n.joined[addr] = true
@@ -130,6 +132,22 @@ func (n *Node) pullFrom(ctx context.Context, name string) error {
 			return fmt.Errorf("node: %s was joined and did not come into view", name)
 		}
 	}
+}
+
+// firstMeeting reports, once, that a node which was alone has others in view
+// that it did not join: those joined it, or gossip for its last life reached
+// this one.
+func (n *Node) firstMeeting() bool {
+	return n.isReady() && len(n.view.others()) > 0 && n.met.CompareAndSwap(false, true)
+}
+
+// meetOthers is for such a node what joinOne does for one that joins.
+func (n *Node) meetOthers(ctx context.Context) {
+	n.stew.hold()
+	defer n.stew.release()
+	n.catchUp(ctx)
+	n.giveWay()
+	n.follow(true)
 }
 
 // catchUp pulls from everyone in view, so that no claim is made in ignorance

@@ -46,7 +46,7 @@ type Node struct {
 
 	over   int             // vehicles above the spaces at the last look; under the store's lock
 	joined map[string]bool // addresses that were joined; Run's, then keepJoining's
-	met    atomic.Bool     // another node was in view
+	met    atomic.Bool     // whether others were in view since Ready, or at it
 	given  given
 
 	callers callers
@@ -119,7 +119,14 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			n.log.Error("peer streams ended", "err", err)
 		}
 	})
-	wg.Go(func() { n.view.run(work, func() { n.changed(work) }) })
+	wg.Go(func() {
+		n.view.run(work, func() {
+			n.changed(work)
+			if n.firstMeeting() {
+				wg.Go(func() { n.meetOthers(work) })
+			}
+		})
+	})
 	wg.Go(func() { n.repl.Run(work) })
 	defer func() {
 		stop()
@@ -136,6 +143,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		return err
 	}
 	n.found()
+	n.met.Store(len(n.view.others()) > 0)
 	before := n.stew.holding()
 	n.stew.settle()
 	n.view.speak()
@@ -165,11 +173,7 @@ func (n *Node) changed(ctx context.Context) {
 	n.changes.signal()
 	n.links.sync(ctx)
 	n.stew.wake()
-	others := n.view.others()
-	if len(others) > 0 {
-		n.met.Store(true)
-	}
-	for _, name := range others {
+	for _, name := range n.view.others() {
 		n.repl.Kick(name) // who joined, or came back, may have news
 	}
 }
