@@ -138,6 +138,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 
 	if err := n.join(ctx, cert); err != nil {
 		if ctx.Err() != nil {
+			n.leave()
 			return nil
 		}
 		return err

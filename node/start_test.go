@@ -84,14 +84,6 @@ func TestNodesStartTogether(t *testing.T) {
 	}
 }
 
-func (l *lab) gateEpochs() string {
-	var b strings.Builder
-	for _, g := range l.living()[0].GateStates() {
-		fmt.Fprintf(&b, "%d:%v/%d ", g.Gate, g.Owners, g.Epoch)
-	}
-	return b.String()
-}
-
 // Nodes of another cookie or cluster that turn up in the mesh are turned away
 // in words, and the cluster goes on as before.
 func TestStrangersAreLeftAlone(t *testing.T) {

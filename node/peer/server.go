@@ -24,6 +24,7 @@ func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h wire
 	mux.Handle(wireconnect.NewPeerHandler(h, connect.WithReadMaxBytes(maxMessage)))
 	var h2 http.Protocols
 	h2.SetHTTP2(true)
+	calls := identified(mux)
 	var (
 		mu       sync.Mutex
 		ended    bool
@@ -39,7 +40,7 @@ func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h wire
 			handlers.Add(1)
 			mu.Unlock()
 			defer handlers.Done()
-			identified(mux).ServeHTTP(w, r)
+			calls.ServeHTTP(w, r)
 		}),
 		TLSConfig:         cert.Server(protocol),
 		Protocols:         &h2,
