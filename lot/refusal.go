@@ -26,8 +26,9 @@ const (
 // Error makes a Code an error of its own.
 func (c Code) Error() string { return "lot: " + string(c) }
 
-// A Refusal is a request that changed nothing, told to whoever made it: a
-// code for programs and one line for people.
+// A Refusal is a request that was not carried out, told to whoever made it: a
+// code for programs and one line for people. It changed nothing, unless its
+// code is Unknown.
 type Refusal struct {
 	Code Code
 	Text string // one line: what was wrong, and what would be right

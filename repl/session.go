@@ -62,5 +62,5 @@ var packageName = regexp.MustCompile(`(^|: )(?:(?:attach|connect|cookie|crdt|dis
 func Plain(err error) string { return plain(err.Error()) }
 
 func plain(text string) string {
-	return packageName.ReplaceAllString(strings.ReplaceAll(text, "\n", "; "), "$1")
+	return printable(packageName.ReplaceAllString(strings.ReplaceAll(text, "\n", "; "), "$1"))
 }

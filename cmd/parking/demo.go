@@ -7,10 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -61,9 +59,6 @@ func sessions() string {
 func runDemo(ctx context.Context, names []string, color bool) error {
 	ctx, sig := catch(ctx)
 	defer sig.stop()
-	// When nobody reads the transcript any more the run fails, and cleans up.
-	signal.Ignore(syscall.SIGPIPE)
-
 	all := make([]*session.Script, 0, len(names))
 	for _, name := range names {
 		s, err := readSession(name)

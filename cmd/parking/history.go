@@ -33,7 +33,7 @@ func openHistory(home string, create bool) *history {
 		flags |= os.O_CREATE
 	}
 	data, err := os.ReadFile(path)
-	if err == nil {
+	if err == nil && len(data) > 0 {
 		all := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
 		h.lines = all[max(0, len(all)-historyMax):]
 		if len(all) > 2*historyMax {

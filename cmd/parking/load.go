@@ -54,7 +54,8 @@ func load(flags *pflag.FlagSet) (settings, error) {
 			return s, err
 		}
 	}
-	s.given = make(map[string]bool)
+	s.given, s.typed = make(map[string]bool), make(map[string]bool)
+	flags.Visit(func(f *pflag.Flag) { s.typed[f.Name] = true })
 	for _, key := range k.Keys() {
 		if err := checkType(flags.Lookup(key), k.Get(key)); err != nil {
 			return s, &usageError{err}
@@ -138,7 +139,7 @@ func expand(path string) (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("no home directory for %s: %w; give --cookie-file", path, err)
+		return "", fmt.Errorf("no home directory for %s: %w; give a full path", path, err)
 	}
 	return filepath.Join(home, rest), nil
 }

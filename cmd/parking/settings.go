@@ -31,6 +31,7 @@ type settings struct {
 	terminal   `koanf:",squash"`
 
 	given map[string]bool // which of them somebody chose
+	typed map[string]bool // which of those on the command line
 	level slog.Level
 	addr  netip.Addr
 	port  int

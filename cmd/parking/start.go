@@ -133,7 +133,8 @@ func greeting(n *node.Node, s settings) string {
 	return strings.Join(lines, "\n")
 }
 
-// another is how one starts the next node of this cluster.
+// another is how one starts the next node of this cluster. It repeats what was
+// typed: a cookie from elsewhere is not shown.
 func another(s settings) string {
 	name := "gary"
 	if s.Name == name {
@@ -143,7 +144,7 @@ func another(s settings) string {
 	for _, f := range []struct{ flag, value string }{
 		{"cookie", s.Cookie}, {"cookie-file", s.CookieFile}, {"cluster", s.Cluster},
 	} {
-		if s.given[f.flag] {
+		if s.typed[f.flag] {
 			words = append(words, "--"+f.flag, shellquote.Join(f.value))
 		}
 	}

@@ -42,9 +42,10 @@ var (
 // maxFile bounds what is read of any file, in bytes; an entry has some 300.
 const maxFile = 4096
 
-// maxSocketPath is the longest path of a unix socket on macOS, in bytes; Linux
-// has room for four more.
-const maxSocketPath = 103
+// maxSocketPath is the longest path of a unix socket, in bytes: macOS has room
+// for 103, Linux for four more, and one is left for the name that the socket
+// has while it is made.
+const maxSocketPath = 102
 
 // validate reports what is wrong with an ID.
 func (id ID) validate() error {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -24,24 +23,9 @@ func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h wire
 	mux.Handle(wireconnect.NewPeerHandler(h, connect.WithReadMaxBytes(maxMessage)))
 	var h2 http.Protocols
 	h2.SetHTTP2(true)
-	calls := identified(mux)
-	var (
-		mu       sync.Mutex
-		ended    bool
-		handlers sync.WaitGroup
-	)
+	var calls Drain
 	srv := &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			mu.Lock()
-			if ended {
-				mu.Unlock()
-				return
-			}
-			handlers.Add(1)
-			mu.Unlock()
-			defer handlers.Done()
-			calls.ServeHTTP(w, r)
-		}),
+		Handler:           calls.Wrap(identified(mux)),
 		TLSConfig:         cert.Server(protocol),
 		Protocols:         &h2,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -56,10 +40,7 @@ func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h wire
 	defer stopped()
 	err := srv.Serve(tls.NewListener(l, srv.TLSConfig))
 	_ = srv.Close()
-	mu.Lock()
-	ended = true
-	mu.Unlock()
-	handlers.Wait()
+	calls.Wait()
 	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}

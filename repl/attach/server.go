@@ -9,12 +9,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"connectrpc.com/connect"
 
 	"parking/lot"
+	"parking/node/peer"
 	"parking/repl"
 	"parking/repl/attach/wire"
 	"parking/repl/attach/wire/wireconnect"
@@ -67,13 +67,9 @@ type Server struct {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle(wireconnect.NewTerminalHandler(handler{s}, connect.WithReadMaxBytes(maxMessage)))
-	var calls sync.WaitGroup
+	var calls peer.Drain
 	srv := &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			calls.Add(1)
-			defer calls.Done()
-			mux.ServeHTTP(w, r)
-		}),
+		Handler:           calls.Wrap(mux),
 		Protocols:         h2c(),
 		ReadHeaderTimeout: 5 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
