@@ -92,6 +92,7 @@ func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr strin
 	}
 	name := reply.Msg.GetNode()
 	if name == n.self.Node && reply.Msg.GetIncarnation() == n.self.Incarnation {
+		n.joined[addr] = name
 		return nil // this node itself
 	}
 	if !n.met.Load() {
@@ -107,7 +108,7 @@ func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr strin
 		n.met.Store(was)
 		return err
 	}
-	n.joined[addr] = true
+	n.joined[addr] = name
 	n.view.wake()
 	if err := n.pullFrom(ctx, name); err != nil {
 		return err

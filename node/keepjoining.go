@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"parking/node/cookie"
+	"parking/node/member"
 )
 
 // keepJoining goes on trying those that it knows of and does not see, until
@@ -29,7 +30,8 @@ func (n *Node) keepJoining(ctx context.Context, cert *cookie.Certificate) {
 // One that is in view as failed is Serf's to reconnect to.
 func (n *Node) unseen() (addrs []string) {
 	for _, addr := range n.cfg.Join {
-		if !n.inView(addr) && (!n.joined[addr] || len(n.view.others()) == 0) {
+		m, known := n.view.find(n.joined[addr]) // whoever answered there last
+		if !n.inView(addr) && (!known || m.Status != member.Alive) {
 			addrs = append(addrs, addr)
 		}
 	}

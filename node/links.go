@@ -36,7 +36,9 @@ type links struct {
 type link struct {
 	*peer.Link
 	host   gates.Host
+	ctx    context.Context // ends with the link
 	cancel context.CancelFunc
+	held   bool
 }
 
 func newLinks(d peer.Dialer, cert *cookie.Certificate, v *view, log *slog.Logger) *links {
@@ -62,14 +64,18 @@ func (l *links) sync(ctx context.Context) {
 		}
 	}
 	for name, m := range want {
-		if l.byName[name] != nil || ctx.Err() != nil {
-			continue
+		if ctx.Err() != nil {
+			return
 		}
-		ctx, cancel := context.WithCancel(ctx)
-		k := &link{peer.NewLink(l.dialer, l.cert, name, m.Addr), m.host(), cancel}
-		l.byName[name] = k
-		if len(members) <= maxHeld {
-			l.wg.Go(func() { l.hold(ctx, k) })
+		k := l.byName[name]
+		if k == nil {
+			k = &link{Link: peer.NewLink(l.dialer, l.cert, name, m.Addr), host: m.host()}
+			k.ctx, k.cancel = context.WithCancel(ctx)
+			l.byName[name] = k
+		}
+		if !k.held && len(want) < maxHeld {
+			k.held = true
+			l.wg.Go(func() { l.hold(k.ctx, k) })
 		}
 	}
 }
@@ -121,7 +127,7 @@ func (l *links) close() {
 	l.wg.Wait()
 }
 
-// Names returns the living nodes that there is a link to.
+// Names returns the living nodes; Client may not know one yet.
 func (l *links) Names() []string { return l.view.others() }
 
 // Client returns the calls to the node of that name.

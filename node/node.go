@@ -44,9 +44,9 @@ type Node struct {
 
 	wrapGossip func(replicate.Gossip) replicate.Gossip // between repl and agent; nil: nothing
 
-	over   int             // vehicles above the spaces at the last look; under the store's lock
-	joined map[string]bool // addresses that were joined; Run's, then keepJoining's
-	met    atomic.Bool     // whether others were in view since Ready, or at it
+	over   int               // vehicles above the spaces at the last look; under the store's lock
+	joined map[string]string // who answered at which address in Join; Run's, then keepJoining's
+	met    atomic.Bool       // whether others were in view since Ready, or at it
 	given  given
 
 	callers callers
@@ -64,7 +64,7 @@ func New(cfg Config) (*Node, error) {
 		bus:   newBus(),
 		ready: make(chan struct{}),
 
-		joined: make(map[string]bool),
+		joined: make(map[string]string),
 		given:  given{told: make(map[string]bool)},
 	}
 	n.replica = crdt.NewReplica(n.self.Node, n.self.Incarnation)
@@ -110,6 +110,8 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		Rand: mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0)), Log: n.log,
 	}, n.store, gossip, n.links)
 
+	looks := mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0))
+
 	// Everything stops with work, after the leave.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -148,12 +150,12 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	before := n.stew.holding()
 	n.stew.settle()
 	n.view.speak()
-	close(n.ready)
 	n.follow(true)
+	close(n.ready)
 	wg.Go(func() { n.stew.run(work) })
 	wg.Go(func() { n.stew.tell(work, before) })
 	wg.Go(func() { n.keepJoining(work, cert) })
-	wg.Go(func() { n.reconnect(work, cert) })
+	wg.Go(func() { n.reconnect(work, cert, looks) })
 
 	select {
 	case <-ctx.Done():

@@ -3,10 +3,7 @@ package node
 import (
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"parking/lot/crdt"
-	"parking/lot/wire"
 	"parking/node/replicate"
 )
 
@@ -43,11 +40,11 @@ func (n *Node) observe(d *crdt.Document, c replicate.Change) {
 	case m.Kind == crdt.Exit:
 		e.Kind = VehicleLeft
 	case m.Key == keyGates || m.Key == keySpaces:
-		var w wire.Setting
-		if proto.Unmarshal(m.Value, &w) != nil || w.GetFounding() {
+		v, founding, ok := decodeSetting(m.Key, m.Value)
+		if !ok || founding {
 			return
 		}
-		e.Kind, e.Reason, e.Count = SettingSet, strings.TrimPrefix(m.Key, "set/"), int(w.GetValue())
+		e.Kind, e.Reason, e.Count = SettingSet, strings.TrimPrefix(m.Key, "set/"), v
 	default:
 		return
 	}

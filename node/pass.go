@@ -145,6 +145,9 @@ func (n *Node) atGate(ctx context.Context, g lot.GateID, here func(context.Conte
 			if !found {
 				return lot.Refuse(lot.Unreachable, "gate %d runs nowhere just now; try again in a moment", g)
 			}
+			if errors.Is(err, gates.ErrElsewhere) {
+				return lot.Refuse(lot.Unreachable, "gate %d is on its way to %s, or just starting there; try again in a moment", g, owner.Node)
+			}
 			return lot.Refuse(lot.Unreachable, "gate %d is unreachable: %s does not answer; try again in a moment", g, owner.Node)
 		}
 	}

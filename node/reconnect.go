@@ -26,7 +26,7 @@ const (
 )
 
 // reconnect looks for failed members until ctx ends.
-func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate) {
+func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate, random *rand.Rand) {
 	for sleep(ctx, reconnectInterval) {
 		var failed []Member
 		for _, m := range n.view.all() {
@@ -34,7 +34,7 @@ func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate) {
 				failed = append(failed, m)
 			}
 		}
-		rand.Shuffle(len(failed), func(i, j int) { failed[i], failed[j] = failed[j], failed[i] })
+		random.Shuffle(len(failed), func(i, j int) { failed[i], failed[j] = failed[j], failed[i] })
 		var looks sync.WaitGroup
 		for _, m := range failed[:min(len(failed), maxLooks)] {
 			looks.Go(func() {

@@ -70,6 +70,20 @@ func (n *Node) setClaim(d *crdt.Document, g lot.GateID, c gates.Claim) crdt.Muta
 	}))
 }
 
+// decodeSetting returns the value that a write of a setting carries, whether it
+// is one that a node founded with, and false if it is none that counts.
+func decodeSetting(key string, b []byte) (value int, founding, ok bool) {
+	bound := int64(lot.MaxSpaces)
+	if key == keyGates {
+		bound = lot.MaxGates
+	}
+	var w wire.Setting
+	if proto.Unmarshal(b, &w) != nil || w.GetValue() < 1 || w.GetValue() > bound {
+		return 0, false, false
+	}
+	return int(w.GetValue()), w.GetFounding(), true
+}
+
 // setting returns a setting's value, or 0 while nobody has written it.
 func setting(d *crdt.Document, key string) int {
 	value, _ := effective(d, key)
@@ -81,17 +95,12 @@ func setting(d *crdt.Document, key string) int {
 // founders the earliest rules, so that a node that starts cut off changes
 // nothing for the cluster it comes back to.
 func effective(d *crdt.Document, key string) (value int, wasSet bool) {
-	bound := int64(lot.MaxSpaces)
-	if key == keyGates {
-		bound = lot.MaxGates
-	}
 	for _, s := range d.Siblings(key) {
-		var w wire.Setting
-		if proto.Unmarshal(s.Value, &w) != nil || w.GetValue() < 1 || w.GetValue() > bound {
+		v, founding, ok := decodeSetting(key, s.Value)
+		if !ok {
 			continue
 		}
-		value = int(w.GetValue())
-		if !w.GetFounding() {
+		if value = v; !founding {
 			return value, true // siblings come latest first
 		}
 	}
@@ -103,13 +112,12 @@ func effective(d *crdt.Document, key string) (value int, wasSet bool) {
 func founded(d *crdt.Document, key string, self crdt.Replica) (value int, both bool) {
 	var mine bool
 	for _, s := range d.Siblings(key) {
-		var w wire.Setting
-		switch {
-		case proto.Unmarshal(s.Value, &w) != nil || !w.GetFounding():
+		switch v, founding, ok := decodeSetting(key, s.Value); {
+		case !ok || !founding:
 		case s.Dot.Replica == self:
 			mine = true
 		default:
-			value = int(w.GetValue())
+			value = v
 		}
 	}
 	return value, mine && value > 0

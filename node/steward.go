@@ -26,10 +26,11 @@ type steward struct {
 	retired bool
 }
 
-// Reasons of claims that settle which of several claimants runs a gate.
+// Reasons that claims carry, for people; those of failures are made from names.
 const (
 	reasonTogether = "started together"
 	reasonSplit    = "both sides ran it"
+	reasonNew      = "new gate"
 )
 
 func newSteward(n *Node) *steward {
@@ -174,7 +175,7 @@ func orphaned(all []gates.Claim, members []Member, fresh bool) string {
 	}
 	switch {
 	case !fresh:
-		return "new gate"
+		return reasonNew
 	case len(hosts(members)) == 1:
 		return "first node"
 	}

@@ -65,6 +65,9 @@ func holdingDiff(last, now holding, self gates.Host) (events []Event) {
 			closed = append(closed, g)
 		case ok && (!had || was.Host != c.Host || c.Epoch > was.Epoch && c.Reason == reasonSplit):
 			k := group{c.Host, c.Reason}
+			if int(g) > last.total && last.total > 0 && c.Reason != reasonNew {
+				k.reason = "open again" // its last claim stands
+			}
 			if moved[k] == nil {
 				order = append(order, k)
 			}

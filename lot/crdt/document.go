@@ -204,9 +204,6 @@ func (d *Document) Version() Version { return d.seen.clone() }
 // Has reports whether that dot was seen.
 func (d *Document) Has(dot Dot) bool { return d.seen.Contains(dot) }
 
-// Gapped reports whether something was seen whose predecessor was not.
-func (d *Document) Gapped() bool { return d.seen.Gapped() }
-
 // Taken returns the number of plates in the lot.
 func (d *Document) Taken() int { return len(d.vehicles) }
 

@@ -228,6 +228,11 @@ func (r *Replicator) Answer(peer string, req *wire.PullRequest, send func(*wire.
 		}
 		ours = d.Version()
 		delta, state = d.Since(theirs)
+		if len(delta) == 0 && state == nil && ours.Covers(theirs) {
+			// Both have seen the same and hold different values, which takes a
+			// forged mutation: the join of the states is the same on both.
+			state = d.State()
+		}
 	})
 	if string(digest[:]) == string(req.GetDigest()) {
 		return send(&wire.PullChunk{})

@@ -108,7 +108,7 @@ func (r *Replicator) hear(b []byte) (from string, err error) {
 			return from, err
 		}
 		r.stirred()
-		r.closeGap(from)
+		r.closeGap(from, ms)
 	}
 	if e.GetVersion() != nil {
 		theirs, err := crdt.DecodeVersion(e.GetVersion())
@@ -123,22 +123,29 @@ func (r *Replicator) hear(b []byte) (from string, err error) {
 }
 
 // closeGap pulls from the node if something it sent came before its
-// predecessor, and that does not come soon.
-func (r *Replicator) closeGap(node string) {
-	if !r.gapped() || !r.gapCheck.CompareAndSwap(false, true) {
+// predecessor, and that does not come soon. Older gaps, which nobody may be
+// able to close any more, are the interval's business.
+func (r *Replicator) closeGap(node string, sent []crdt.Mutation) {
+	if !r.gapped(sent) || !r.gapCheck.CompareAndSwap(false, true) {
 		return
 	}
 	time.AfterFunc(settle, func() {
 		r.gapCheck.Store(false)
-		if r.gapped() {
+		if r.gapped(sent) {
 			r.Kick(node)
 		}
 	})
 }
 
-func (r *Replicator) gapped() (g bool) {
-	r.store.View(func(d *crdt.Document) { g = d.Gapped() })
-	return g
+// gapped reports whether the predecessor of one of those mutations is missing.
+func (r *Replicator) gapped(ms []crdt.Mutation) (missing bool) {
+	r.store.View(func(d *crdt.Document) {
+		for _, m := range ms {
+			before := crdt.Dot{Replica: m.Dot.Replica, Seq: m.Dot.Seq - 1}
+			missing = missing || before.Seq > 0 && !d.Has(before)
+		}
+	})
+	return missing
 }
 
 // pause waits for d and reports whether ctx still lives.
