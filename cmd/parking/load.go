@@ -139,7 +139,7 @@ func expand(path string) (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("no home directory for %s: %w; give a full path", path, err)
+		return "", fmt.Errorf("no home directory for %s: %w", path, err)
 	}
 	return filepath.Join(home, rest), nil
 }

@@ -30,7 +30,7 @@ func loadKeys(s settings, notes io.Writer) (*cookie.Keys, error) {
 	}
 	path, err := expand(s.CookieFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; give --cookie-file", err)
 	}
 	secret, made, err := cookie.Load(path)
 	if err != nil {
