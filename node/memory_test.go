@@ -12,6 +12,9 @@ import (
 // and know each other only by --join still find back together, though neither
 // side is ever alone.
 func TestACutLongerThanSerfRemembers(t *testing.T) {
+	if raceEnabled || testing.Short() {
+		t.Skip("an hour of four nodes")
+	}
 	inLab(t, func(t *testing.T, l *lab) {
 		first := l.start("node-1", func(c *node.Config) { c.Directory = nil })
 		for _, name := range []string{"node-2", "node-3", "node-4"} {
