@@ -137,7 +137,7 @@ func (n *Node) atGate(ctx context.Context, g lot.GateID, here func(context.Conte
 		case errors.Is(err, gates.ErrBusy):
 			return busy(g)
 		case errors.Is(err, gates.ErrCrashed):
-			return lot.Refuse(lot.Unknown, "gate %d crashed while it was asked; read tells whether it was done", g)
+			return lot.Refuse(lot.Unknown, "unknown: gate %d crashed while it was asked; read tells whether it was done", g)
 		case !errors.Is(err, gates.ErrElsewhere) && !errors.Is(err, peer.ErrDial):
 			return err
 		}
@@ -170,7 +170,8 @@ func (n *Node) lostCall(err error, format string, args ...any) error {
 	if errors.Is(err, peer.ErrDial) {
 		return err
 	}
-	return lot.Refuse(lot.Unknown, "%s and has not answered (%v); read tells whether it was done", fmt.Sprintf(format, args...), plain(err))
+	n.log.Info("a call was lost", "err", err)
+	return lot.Refuse(lot.Unknown, "unknown: %s and has not answered; read tells whether it was done", fmt.Sprintf(format, args...))
 }
 
 // answered takes another node's verdict, and what it wrote, into this replica.
@@ -204,7 +205,7 @@ func verdict(g lot.GateID, err error) *wire.Verdict {
 	case errors.Is(err, gates.ErrBusy):
 		return verdict(g, busy(g))
 	case errors.Is(err, gates.ErrCrashed):
-		return &wire.Verdict{Code: string(lot.Unknown), Text: fmt.Sprintf("gate %d crashed while it was asked; read tells whether it was done", g)}
+		return &wire.Verdict{Code: string(lot.Unknown), Text: fmt.Sprintf("unknown: gate %d crashed while it was asked; read tells whether it was done", g)}
 	}
 	return &wire.Verdict{Code: string(lot.CodeOf(err)), Text: err.Error()}
 }

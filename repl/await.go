@@ -64,9 +64,21 @@ func (c *call) awaited() (args []string, within time.Duration, err error) {
 		if last == 0 || args[last-1] == "vehicle" {
 			return nil, 0, lot.Refuse(lot.Usage, "%s alone is a duration; quote a plate that looks like one: %q", args[last], args[last])
 		}
+		if d < 0 {
+			return nil, 0, lot.Refuse(lot.Usage, "%s is over before it begins; give a positive duration", args[last])
+		}
 		return args[:last], d, nil
 	}
 	return args, awaitDefault, nil
+}
+
+// positive reads a number that is 1 or more; what names it in the error.
+func positive(s, what string) (int, error) {
+	v, err := number(s, what)
+	if err == nil && v < 1 {
+		err = lot.Refuse(lot.Usage, "%s is 1 or more, not %d", what, v)
+	}
+	return v, err
 }
 
 func parseCondition(n *node.Node, args []string) (condition, error) {
@@ -74,10 +86,10 @@ func parseCondition(n *node.Node, args []string) (condition, error) {
 	case slices.Equal(args, []string{"converged"}):
 		return converged(n), nil
 	case len(args) == 2 && args[0] == "members":
-		want, err := number(args[1], "how many members")
+		want, err := positive(args[1], "how many members")
 		return membersAre(n, want), err
 	case len(args) == 3 && args[0] == "gates" && strings.TrimSuffix(args[2], "s") == "node":
-		want, err := number(args[1], "how many nodes")
+		want, err := positive(args[1], "how many nodes")
 		return gatesOn(n, want), err
 	case len(args) == 2 && args[0] == "vehicle":
 		p, err := lot.ParsePlate(args[1])

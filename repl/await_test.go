@@ -69,7 +69,7 @@ func TestAwaitTimesOut(t *testing.T) {
 			`await no vehicle X 1s`:           "not within 1s: no vehicle X; X is in the lot on larry",
 			`await no vehicle X 0s`:           "not within 0s: no vehicle X; X is in the lot on larry",
 			`await members 2`:                 "not within 10s: members 2; alive: 1 (larry)",
-			`await members 2 -1s`:             "not within -1s: members 2; alive: 1 (larry)",
+			`await members 2 0s`:              "not within 0s: members 2; alive: 1 (larry)",
 			`await vehicle "2s" 10ms`:         "not within 10ms: vehicle 2s; 2s is not in the lot on larry",
 			`await gates 1 node 1s # is so`:   "",
 			`await vehicle X 1s`:              "",

@@ -31,7 +31,12 @@ const (
 	clearCode = "\x1b[H\x1b[2J"
 )
 
-func quit(*Shell, *localCall) error { return ErrQuit }
+func quit(s *Shell, _ *localCall) error {
+	if s.Options.Format == JSON { // one document per command
+		return errors.Join(writeOK(s.Out, s.Options, ""), ErrQuit)
+	}
+	return ErrQuit
+}
 
 func source(s *Shell, c *localCall) error {
 	name := c.words.args[0]

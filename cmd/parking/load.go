@@ -74,6 +74,9 @@ func load(flags *pflag.FlagSet) (settings, error) {
 // delimiter is in no setting's name: settings are not nested.
 const delimiter = "\x00"
 
+// maxConfig bounds a file of settings, in bytes.
+const maxConfig = 1 << 20
+
 // loadFile reads the file of settings, where the program takes one and one is
 // given.
 func loadFile(k *koanf.Koanf, flags *pflag.FlagSet) error {
@@ -91,6 +94,9 @@ func loadFile(k *koanf.Koanf, flags *pflag.FlagSet) error {
 	full, err := expand(path)
 	if err != nil {
 		return err
+	}
+	if info, err := os.Stat(full); err == nil && (!info.Mode().IsRegular() || info.Size() > maxConfig) {
+		return fmt.Errorf("the settings in %s are no file of at most %d bytes", path, maxConfig)
 	}
 	err = k.Load(file.Provider(full), yaml.Parser())
 	var unreadable *fs.PathError

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -101,7 +102,8 @@ func (s *settings) check() (err error) {
 		return wrong("the log level %.20q is not debug, info, warn or error", s.LogLevel)
 	}
 	for _, j := range s.Join {
-		if host, port, err := net.SplitHostPort(j); err != nil || host == "" || port == "" {
+		host, port, err := net.SplitHostPort(j)
+		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || host == "" || bad != nil || n == 0 {
 			return wrong("--join %.80q is not HOST:PORT", j)
 		}
 	}

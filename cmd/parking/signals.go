@@ -30,7 +30,7 @@ func catch(parent context.Context) (context.Context, *signals) {
 	// not to kill the node. The programs started from here get the default.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	in := make(chan os.Signal, 4)
-	signal.Notify(in, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGWINCH)
+	signal.Notify(in, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGWINCH)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -41,6 +41,10 @@ func catch(parent context.Context) (context.Context, *signals) {
 				tick(s.Resize)
 			case num == syscall.SIGINT && s.prompting.Load():
 				tick(s.Interrupt)
+			case num == syscall.SIGQUIT: // Go's own way, in a sane terminal
+				prompt.Restore()
+				signal.Reset(num)
+				_ = syscall.Kill(os.Getpid(), num)
 			case s.received.CompareAndSwap(0, int32(num)):
 				cancel()
 			default:

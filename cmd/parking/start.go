@@ -21,7 +21,7 @@ import (
 
 // loadKeys returns the keys of the cookie that was given or is in the file.
 func loadKeys(s settings, notes io.Writer) (*cookie.Keys, error) {
-	if s.given["cookie"] {
+	if s.given["cookie"] && (s.typed["cookie"] || !s.typed["cookie-file"]) {
 		keys, err := cookie.Derive(s.Cookie)
 		if err != nil {
 			return nil, &usageError{err}

@@ -156,6 +156,9 @@ func TestExec(t *testing.T) {
 	if err == nil || err.Error() != "no room for van" || lot.CodeOf(err) != lot.Full || errors.Is(err, repl.ErrGone) {
 		t.Errorf("a refusal: %v (%s)", err, lot.CodeOf(err))
 	}
+	if out, _, err := exec(t.Context(), c, "echo \xff"); out != "\xff\n" || err != nil {
+		t.Errorf("what is no UTF-8: %q, %v", out, err)
+	}
 	if out, _, err := exec(t.Context(), c, "long"); len(out) != 3*maxMessage || err != nil {
 		t.Errorf("a long answer: %d bytes, %v", len(out), err)
 	}

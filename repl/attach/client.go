@@ -72,7 +72,7 @@ func (c *Client) Killed() bool { return c.killed.Load() }
 func (c *Client) Exec(ctx context.Context, line string, opt repl.Options, out, remarks io.Writer) error {
 	call, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := c.calls.Exec(call, connect.NewRequest(&wire.ExecRequest{Line: line, Options: encode(opt)}))
+	stream, err := c.calls.Exec(call, connect.NewRequest(&wire.ExecRequest{Line: []byte(line), Options: encode(opt)}))
 	if err == nil {
 		defer stream.Close()
 		defer cancel() // before Close, which would wait for the node's end of the stream

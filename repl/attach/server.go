@@ -122,7 +122,7 @@ func (h handler) Exec(ctx context.Context, req *connect.Request[wire.ExecRequest
 	}
 	out := writer(func(b []byte) error { return stream.Send(&wire.ExecReply{Out: b}) })
 	remarks := writer(func(b []byte) error { return stream.Send(&wire.ExecReply{Remarks: b}) })
-	err = h.s.Session.Exec(ctx, req.Msg.GetLine(), opt, out, remarks)
+	err = h.s.Session.Exec(ctx, string(req.Msg.GetLine()), opt, out, remarks)
 	last := &wire.ExecReply{Done: true}
 	switch {
 	case errors.Is(err, repl.ErrDie):

@@ -86,7 +86,7 @@ func (x *Options) GetWidth() uint32 {
 
 type ExecRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Line          string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Line          []byte                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"` // as typed: it may be no UTF-8
 	Options       *Options               `protobuf:"bytes,2,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -122,11 +122,11 @@ func (*ExecRequest) Descriptor() ([]byte, []int) {
 	return file_repl_attach_attach_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *ExecRequest) GetLine() string {
+func (x *ExecRequest) GetLine() []byte {
 	if x != nil {
 		return x.Line
 	}
-	return ""
+	return nil
 }
 
 func (x *ExecRequest) GetOptions() *Options {
@@ -407,7 +407,7 @@ const file_repl_attach_attach_proto_rawDesc = "" +
 	"\x05color\x18\x02 \x01(\bR\x05color\x12\x14\n" +
 	"\x05width\x18\x03 \x01(\rR\x05width\"W\n" +
 	"\vExecRequest\x12\x12\n" +
-	"\x04line\x18\x01 \x01(\tR\x04line\x124\n" +
+	"\x04line\x18\x01 \x01(\fR\x04line\x124\n" +
 	"\aoptions\x18\x02 \x01(\v2\x1a.parking.attach.v1.OptionsR\aoptions\"\x89\x01\n" +
 	"\tExecReply\x12\x10\n" +
 	"\x03out\x18\x01 \x01(\fR\x03out\x12\x18\n" +
