@@ -116,7 +116,7 @@ func TestANodeThatNeverPulls(t *testing.T) {
 		l.mangle(1, 0, 0)
 		larry := l.start("larry")
 		gary := l.start("gary", func(c *node.Config) { c.Pull = time.Hour })
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		time.Sleep(5 * time.Second)
 		if _, err := larry.TrackEntry(t.Context(), "TOLD", 1); err != nil {
 			t.Fatal(err)
@@ -141,7 +141,7 @@ func TestAGapIsClosed(t *testing.T) {
 		}
 		larry := l.start("larry")
 		gary := l.start("gary", func(c *node.Config) { c.Pull = time.Hour })
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		time.Sleep(10 * time.Second)
 		for i, lose := range []float64{1, 0} {
 			lossy.mu.Lock()

@@ -33,7 +33,7 @@ func TestThroughAGateFromAnywhere(t *testing.T) {
 		if _, err := nodes[0].Rebalance(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		for _, n := range nodes {
 			for g := lot.GateID(1); g <= 4; g++ {
 				before := n.Digest()
@@ -134,7 +134,7 @@ func TestAGateCrashesUnderLoad(t *testing.T) {
 		if err := nodes[2].Enter(t.Context(), 1, "AFTER"); err != nil {
 			t.Errorf("after the crashes: %v", err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		if got := nodes[0].told(node.GateCrashed); len(got) != 3 {
 			t.Errorf("%d crashes were told of, want 3", len(got))
 		}
@@ -205,7 +205,7 @@ func TestMoveAndRebalance(t *testing.T) {
 			if s := gary.GateStates()[2]; !slices.Equal(s.Owners, []string{"harry"}) {
 				t.Errorf("when the move returns the caller sees gate 3 on %v", s.Owners)
 			}
-			l.settled(time.Second)
+			l.settled(3 * time.Second)
 			time.Sleep(50 * time.Millisecond)
 			if got := gary.told(node.GatesRun); len(got) != 1 || got[0].Reason != "moved by gary" || got[0].Node != "harry" {
 				t.Errorf("the move was told as %+v", got)
@@ -214,7 +214,7 @@ func TestMoveAndRebalance(t *testing.T) {
 			if err != nil || moved != 2 {
 				t.Errorf("rebalance moved %d, %v; want 2", moved, err)
 			}
-			l.settled(time.Second)
+			l.settled(3 * time.Second)
 			if got, _ := l.spread(); got["larry"] != 1 || got["gary"] != 1 || got["harry"] != 1 || got["barry"] != 1 {
 				t.Errorf("gates run on %v after a rebalance", got)
 			}
@@ -222,7 +222,7 @@ func TestMoveAndRebalance(t *testing.T) {
 				t.Errorf("a second rebalance moved %d, %v", moved, err)
 			}
 			l.start("mary")
-			l.settled(time.Second)
+			l.settled(3 * time.Second)
 			if got, _ := l.spread(); got["mary"] != 0 {
 				t.Errorf("gates run on %v: a joiner takes none", got)
 			}

@@ -39,7 +39,7 @@ func TestHostileEvents(t *testing.T) {
 		if _, err := larry.TrackEntry(t.Context(), "HONEST", 1); err != nil {
 			t.Fatal(err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		before := larry.Digest()
 		garbage := make([]byte, 500)
 		_, _ = rand.Read(garbage)
@@ -73,7 +73,7 @@ func TestHostileEvents(t *testing.T) {
 		if n := larry.warned.count("refused"); n < 1 || n > 5 {
 			t.Errorf("%d lines in the log in 2s, want one a second at most", n)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		if err := larry.Enter(t.Context(), 1, "STILL"); err != nil {
 			t.Error(err)
 		}
@@ -196,7 +196,7 @@ func TestHostileCalls(t *testing.T) {
 		if now := l.gateEpochs(); now != epochs {
 			t.Errorf("gates moved: %s, then %s", epochs, now)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 	})
 }
 
@@ -237,7 +237,7 @@ func TestSilentConnections(t *testing.T) {
 		if err := nodes[1].Enter(t.Context(), 1, "MEANWHILE"); err != nil {
 			t.Error(err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		time.Sleep(20 * time.Second)
 		open := 0
 		for _, c := range conns {
@@ -250,7 +250,7 @@ func TestSilentConnections(t *testing.T) {
 			t.Errorf("%d of %d silent connections are still open", open, len(conns))
 		}
 		l.start("harry")
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 	})
 }
 
@@ -262,7 +262,7 @@ func TestASubscriberThatDoesNotRead(t *testing.T) {
 		if err := nodes[0].SetSpaces(t.Context(), 10000); err != nil {
 			t.Fatal(err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		lazy := nodes[1].Subscribe()
 		defer lazy.Close()
 		const entries = 3000

@@ -150,17 +150,33 @@ func (n *Node) meetOthers(ctx context.Context) {
 }
 
 // catchUp pulls from everyone in view, so that no claim is made in ignorance
-// of others'. Those that do not answer are left to the replicator.
+// of others'. Those that do not answer are left to the replicator. It says hello
+// to each too: the gossip of a join misses a node now and then, and that one
+// would not see the joiner for half a minute.
 func (n *Node) catchUp(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, name := range n.view.others() {
 		wg.Go(func() {
-			if err := n.pullFrom(ctx, name); err != nil {
+			err := n.pullFrom(ctx, name)
+			if k, ok := n.links.to(name); ok && err == nil {
+				err = n.hello(ctx, k.Link)
+			}
+			if err != nil {
 				n.log.Info("first pull failed", "node", name, "err", err)
 			}
 		})
 	}
 	wg.Wait()
+}
+
+// hello makes this node known at the other end of a link.
+func (n *Node) hello(ctx context.Context, to *peer.Link) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	_, err := to.Hello(ctx, connect.NewRequest(&wire.HelloRequest{
+		Schema: wire.Schema, Ledger: Ledger, Addr: n.addr(),
+	}))
+	return err
 }
 
 func (n *Node) notice(format string, args ...any) {

@@ -116,7 +116,7 @@ func TestAClockThatIsOff(t *testing.T) {
 			inLab(t, func(t *testing.T, l *lab) {
 				larry := l.start("larry")
 				gary := l.start("gary", func(c *node.Config) { c.Now = func() time.Time { return time.Now().Add(off) } })
-				l.settled(time.Second)
+				l.settled(3 * time.Second)
 				at := time.Now()
 				if _, err := gary.TrackEntry(t.Context(), "OFF", 1); err != nil {
 					t.Fatal(err)
@@ -140,7 +140,7 @@ func TestAClockThatIsOff(t *testing.T) {
 					if err := step(); err != nil {
 						t.Errorf("step %d: %v", i, err)
 					}
-					l.settled(time.Second)
+					l.settled(3 * time.Second)
 				}
 				for _, n := range []*lively{larry, gary} {
 					if v, in := n.Vehicle("OFF"); n.Spaces().Total != 70 || !in || v.Gate != 2 || len(v.Conflicts) > 0 {

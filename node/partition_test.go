@@ -57,7 +57,7 @@ func TestACutAndItsHeal(t *testing.T) {
 				l.heal(c.a, c.b)
 				l.watched(4, 50*time.Millisecond, 200*time.Millisecond, func() {
 					t.Logf("each sees each %v after the heal", l.eventually(1500*time.Millisecond, "each to see each", func() bool { return l.members(len(all)) }))
-					t.Logf("all settled %v later", l.settled(time.Second))
+					t.Logf("all settled %v later", l.settled(3*time.Second))
 					time.Sleep(10 * time.Second)
 				})
 				l.settled(0)

@@ -6,9 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"connectrpc.com/connect"
-
-	"parking/lot/wire"
 	"parking/node/cookie"
 	"parking/node/member"
 	"parking/node/peer"
@@ -54,13 +51,9 @@ func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate, random *
 // and joins by itself, as every joiner does, even if it was told to look for
 // nobody.
 func (n *Node) meet(ctx context.Context, cert *cookie.Certificate, m Member) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
 	link := peer.NewLink(n.mux, cert, m.Name, m.Addr)
 	defer link.Close()
-	_, err := link.Hello(ctx, connect.NewRequest(&wire.HelloRequest{
-		Schema: wire.Schema, Ledger: Ledger, Addr: n.addr(),
-	}))
+	err := n.hello(ctx, link)
 	switch {
 	case err != nil || link.Peer().Incarnation != m.Incarnation:
 	case m.Reason != "": // dead by our own evidence, not by Serf's

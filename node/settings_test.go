@@ -19,7 +19,7 @@ func TestSetGates(t *testing.T) {
 		if err := gary.SetGates(t.Context(), 6); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("six gates after %v", l.settled(time.Second))
+		t.Logf("six gates after %v", l.settled(3*time.Second))
 		got, _ := l.spread()
 		if got["larry"] != 4 || got["gary"] != 1 || got["harry"] != 1 {
 			t.Errorf("gates run on %v, want the new ones on those that had none", got)
@@ -35,7 +35,7 @@ func TestSetGates(t *testing.T) {
 		if err := nodes[0].SetGates(t.Context(), 2); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("two gates after %v", l.settled(time.Second))
+		t.Logf("two gates after %v", l.settled(3*time.Second))
 		if err := gary.Exit(t.Context(), 6, "SIX"); err == nil || err.Error() != "gate 6: this lot has gates 1-2" {
 			t.Errorf("a closed gate answers %v", err)
 		}
@@ -50,7 +50,7 @@ func TestSetGates(t *testing.T) {
 		if err := nodes[2].SetGates(t.Context(), 6); err != nil {
 			t.Fatal(err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		if s := gary.GateStates()[5]; s.In != 1 || s.State() != "running" {
 			t.Errorf("gate 6, open again, is %+v", s)
 		}
@@ -72,11 +72,11 @@ func TestSetSpacesBelowTheCars(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		if err := nodes[1].SetSpaces(t.Context(), 3); err != nil {
 			t.Fatal(err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		for _, n := range nodes {
 			if s := n.Spaces(); s.Total != 3 || s.Taken != 5 || s.Free() != 0 || s.Over() != 2 || len(n.Read().Vehicles) != 5 {
 				t.Errorf("%s: spaces %+v with %d vehicles", n.Name(), s, len(n.Read().Vehicles))
@@ -168,7 +168,7 @@ func TestAJoinerFollows(t *testing.T) {
 			c.Gates = node.Setting{Value: 8, Given: true}
 			c.Spaces = node.Setting{Value: 99}
 		})
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		for _, n := range []*lively{larry, gary} {
 			if n.Gates() != 4 || n.Spaces().Total != 10 {
 				t.Errorf("%s has gates %d, spaces %d; the founder had 4 and 10", n.Name(), n.Gates(), n.Spaces().Total)
@@ -185,7 +185,7 @@ func TestAJoinerFollows(t *testing.T) {
 		if err := gary.SetSpaces(t.Context(), 20); err != nil {
 			t.Fatal(err)
 		}
-		l.settled(time.Second)
+		l.settled(3 * time.Second)
 		if got := larry.told(node.Notice); len(got) > 0 || larry.Spaces().Total != 20 {
 			t.Errorf("after a set larry has %d spaces and notices %+v", larry.Spaces().Total, got)
 		}

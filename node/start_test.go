@@ -139,6 +139,21 @@ func TestTheFirstNodeRunsAllGates(t *testing.T) {
 	})
 }
 
+// The gossip of a join gets lost: the others see the joiner nevertheless, long
+// before Serf compares its lists.
+func TestAJoinThatGossipLoses(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		larry := l.start("larry", func(c *node.Config) { c.Directory = nil })
+		join := func(c *node.Config) { c.Directory, c.Join = nil, []string{larry.Addr()} }
+		l.start("gary", join)
+		l.start("harry", join)
+		l.settled(3 * time.Second)
+		l.net.SetLoss(1)
+		l.start("mary", join)
+		t.Logf("seen by all after %v", l.settled(5*time.Second))
+	})
+}
+
 // Commands given before a node is ready wait for it, and what is read is
 // empty, not a panic.
 func TestBeforeReady(t *testing.T) {

@@ -82,8 +82,11 @@ func (n *lively) sees(o *lively) bool {
 func (l *lab) watched(gates int, gap, overlap time.Duration, f func()) {
 	l.t.Helper()
 	w := l.watchGates(gates)
-	f()
-	g, o := w.end()
+	var g, o time.Duration
+	func() {
+		defer func() { g, o = w.end() }() // f may end the test
+		f()
+	}()
 	l.t.Logf("a gate was without an owner for %v at most, and had two for %v", g, o)
 	if g > gap {
 		l.t.Errorf("a gate was without an owner for %v, %v at most\n%s", g, gap, l.dump())
