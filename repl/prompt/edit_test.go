@@ -164,9 +164,7 @@ func TestPaste(t *testing.T) {
 			}
 			s.rows(append(rows, "larry> ha lf")...)
 			s.row("larry> ha lf", 12)
-			if got := s.executed(); !slices.Equal(got, want) {
-				t.Errorf("executed %q", got)
-			}
+			s.executed(want...)
 		})
 	}
 }

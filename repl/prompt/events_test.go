@@ -113,7 +113,6 @@ func TestStuckTerminal(t *testing.T) {
 		s.reported("sent 1500")
 		s.order("cancel")
 		s.reported("return context canceled, restored true, leak <nil>")
-		s.latency()
 		resume()
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -238,16 +239,19 @@ func (s *terminalTest) notReported(prefix string) {
 	}
 }
 
-// executed returns the lines executed so far.
-func (s *terminalTest) executed() (lines []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.reports {
-		if line, ok := strings.CutPrefix(r, "exec "); ok {
-			lines = append(lines, line)
+// executed waits until these are all lines that were executed. (What the screen
+// shows may be here before the report of it.)
+func (s *terminalTest) executed(want ...string) {
+	s.t.Helper()
+	s.wait(fmt.Sprintf("execution of %q", want), func() bool {
+		var lines []string
+		for _, r := range s.reports {
+			if line, ok := strings.CutPrefix(r, "exec "); ok {
+				lines = append(lines, line)
+			}
 		}
-	}
-	return lines
+		return slices.Equal(lines, want)
+	})
 }
 
 func (s *terminalTest) send(keys string) {
@@ -277,23 +281,4 @@ func (s *terminalTest) returned(err error) {
 	if err := s.cmd.Wait(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.t.Error(err)
 	}
-}
-
-// latency checks how long Run took to return after its context was done. The
-// bound leaves room for a busy machine.
-func (s *terminalTest) latency() {
-	s.t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.reports {
-		var ms int
-		if n, _ := fmt.Sscanf(r, "latency %d", &ms); n == 1 {
-			s.t.Logf("returned after %d ms", ms)
-			if ms > 1000 {
-				s.t.Errorf("returned after %d ms", ms)
-			}
-			return
-		}
-	}
-	s.t.Error("no latency reported")
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -40,11 +39,8 @@ func (r *report) printf(format string, args ...any) {
 	fmt.Fprintf(r.f, format+"\n", args...)
 }
 
-// What obey tells the rest of the helper.
-var (
-	release   = make(chan struct{})
-	cancelled atomic.Value // the time
-)
+// release is how obey ends a command that waits.
+var release = make(chan struct{})
 
 // helper runs a prompt whose surroundings the test commands: it reads orders
 // from descriptor 3 and writes reports to descriptor 4.
@@ -71,9 +67,6 @@ func helper(mode string) (code int) {
 	}
 	others := goleak.IgnoreCurrent()
 	err = run(ctx, cfg, out)
-	if t, ok := cancelled.Load().(time.Time); ok {
-		out.printf("latency %d", time.Since(t).Milliseconds())
-	}
 	// A terminal that is gone has no modes to compare.
 	after, gone := unix.IoctlGetTermios(0, getTermios)
 	restored := gone != nil || *before == *after
@@ -112,7 +105,6 @@ func obey(orders *os.File, events chan<- string, cancel context.CancelFunc, out 
 		case "release":
 			release <- struct{}{}
 		case "cancel":
-			cancelled.Store(time.Now())
 			cancel()
 		case "close":
 			close(events)
