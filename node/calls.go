@@ -23,7 +23,7 @@ type calls Node
 // that no living node has.
 func (c *calls) Hello(ctx context.Context, req *connect.Request[wire.HelloRequest]) (*connect.Response[wire.HelloReply], error) {
 	n := (*Node)(c)
-	reply := &wire.HelloReply{Node: n.self.Node, Incarnation: n.self.Incarnation}
+	reply := &wire.HelloReply{Node: n.self.Node, Incarnation: n.self.Incarnation, ReadyMs: n.age(), Met: n.met.Load()}
 	if l := req.Msg.GetLedger(); l != Ledger {
 		reply.Refusal = "this cluster runs the ledger " + Ledger + ", not " + l
 	} else if m, taken := n.nameTaken(peer.Caller(ctx).Name, peer.Caller(ctx).Incarnation, req.Msg.GetAddr()); taken {
@@ -32,6 +32,14 @@ func (c *calls) Hello(ctx context.Context, req *connect.Request[wire.HelloReques
 		n.callers.add(req.Msg.GetAddr())
 	}
 	return connect.NewResponse(reply), nil
+}
+
+// age returns for how long this node has been ready, in milliseconds.
+func (n *Node) age() uint64 {
+	if !n.isReady() {
+		return 0
+	}
+	return uint64(time.Since(n.readied).Milliseconds()) + 1
 }
 
 // nameTaken returns who else has that name and is alive. A life that has just
@@ -82,10 +90,38 @@ func (c *calls) Pass(ctx context.Context, req *connect.Request[wire.PassRequest]
 	}
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
+	seen, err := crdt.DecodeVersion(req.Msg.GetVersion())
+	if err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	(*Node)(c).see(ctx, peer.Caller(ctx).Name, seen)
 	delta, err := c.keeper.Pass(ctx, g, gates.Passage{
 		Plate: p, Out: req.Msg.GetOut(), For: peer.Caller(ctx).Name,
 	})
 	return connect.NewResponse(&wire.PassReply{Verdict: verdict(g, err), Delta: delta}), nil
+}
+
+// see waits until this replica has seen what the node of that name had: who has
+// its own change is not to be told by a gate elsewhere that there is none. If
+// that takes long, the call goes on without it: gates stay available.
+func (n *Node) see(ctx context.Context, name string, had crdt.Version) {
+	ctx, cancel := context.WithTimeout(ctx, seeTimeout)
+	defer cancel()
+	for kicked := false; ; kicked = true {
+		changed := n.Changed()
+		if n.store.Covers(had) {
+			return
+		}
+		if !kicked {
+			n.repl.Kick(name)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			n.log.Info("a gate judges without all that its caller has seen", "caller", name)
+			return
+		}
+	}
 }
 
 // Take runs a gate that the caller has stopped.
@@ -115,22 +151,17 @@ func (c *calls) Order(ctx context.Context, req *connect.Request[wire.OrderReques
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
 	g := lot.GateID(req.Msg.GetGate())
-	before := n.store.Version()
+	reply := &wire.OrderReply{}
 	var err error
 	switch o := req.Msg.GetOrder().(type) {
 	case *wire.OrderRequest_Crash:
 		err = n.keeper.Crash(ctx, g)
 	case *wire.OrderRequest_MoveTo:
-		err = n.stew.move(ctx, g, o.MoveTo, clip(req.Msg.GetReason()))
+		reply.Delta, err = n.stew.move(ctx, g, o.MoveTo, clip(req.Msg.GetReason()))
 	default:
 		err = lot.Refuse(lot.Usage, "%s does not know that order; give all nodes the same version of parking", n.self.Node)
 	}
-	reply := &wire.OrderReply{Verdict: verdict(g, err)}
-	n.store.View(func(d *crdt.Document) {
-		if delta, _ := d.Since(before); len(delta) < 64 {
-			reply.Delta = crdt.Encode(delta) // the caller sees what it ordered
-		}
-	})
+	reply.Verdict = verdict(g, err)
 	return connect.NewResponse(reply), nil
 }
 

@@ -53,14 +53,16 @@ func (n *Node) giveWay() {
 			}
 		}
 		for g := lot.GateID(1); int(g) <= lot.MaxGates; g++ {
-			all := claims(d, g)
 			var theirs gates.Claim
-			for _, c := range all {
-				if c.Host != n.self && c.Compare(theirs) > 0 {
+			mine := false
+			for _, c := range claims(d, g) {
+				if c.Host == n.self {
+					mine = true
+				} else if c.Compare(theirs) > 0 {
 					theirs = c
 				}
 			}
-			if theirs.Epoch > 0 && len(all) > 1 {
+			if mine && theirs.Epoch > 0 {
 				ms = append(ms, n.setClaim(d, g, theirs))
 			}
 		}

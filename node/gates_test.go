@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"parking/lot"
+	"parking/lot/wire"
 	"parking/node"
 )
 
@@ -354,6 +357,106 @@ func TestACallEnds(t *testing.T) {
 		err := nodes[1].Enter(ctx, 1, "HASTY")
 		if took := time.Since(begin); err == nil || took > 150*time.Millisecond {
 			t.Errorf("a call cancelled after 100ms returned %v after %v", err, took)
+		}
+	})
+}
+
+// Two rebalance at once: both find it done.
+func TestTwoRebalanceAtOnce(t *testing.T) {
+	inLabs(t, 10, func(t *testing.T, l *lab) {
+		c := l.cluster("larry", "gary", "harry")
+		errs := make(chan error, 2)
+		for _, n := range c[1:] {
+			go func() { _, err := n.Rebalance(t.Context()); errs <- err }()
+		}
+		for range 2 {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		l.settled(3 * time.Second)
+		if has, _ := l.spread(); len(has) != 3 {
+			t.Errorf("gates run on %v, want all three", has)
+		}
+	})
+}
+
+// Who ordered a move sees the gate where it ordered it to, however much else
+// is written meanwhile.
+func TestAMoveIsSeenByWhoOrderedIt(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.net.SetDelay(5 * time.Millisecond)
+		c := l.cluster("larry", "gary", "harry")
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := 0; ctx.Err() == nil; i++ {
+				for j := range 50 {
+					_, _ = c[0].TrackEntry(ctx, plate(i*50+j), 1)
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		}()
+		time.Sleep(100 * time.Millisecond)
+		for _, to := range []string{"gary", "larry", "harry", "larry", "gary"} {
+			if err := c[1].Move(t.Context(), 2, to); err != nil {
+				t.Error(err)
+			}
+			if owners := c[1].GateStates()[1].Owners; !slices.Equal(owners, []string{to}) {
+				t.Errorf("gate 2 was moved to %s, and gary sees it on %v", to, owners)
+			}
+		}
+		stop()
+		<-done
+	})
+}
+
+// What a caller has recorded counts at every gate, whichever node runs it,
+// though no gossip gets through.
+func TestAGateKnowsWhatItsCallerKnows(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.mangle(1, 0, 0)
+		c := l.cluster("larry", "gary", "harry")
+		larry := c[0]
+		for g, to := range map[lot.GateID]string{2: "gary", 3: "harry"} {
+			if err := larry.Move(t.Context(), g, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.settled(3 * time.Second)
+		for i := range 10 {
+			tracked, entered := plate(2*i), plate(2*i+1)
+			if _, err := larry.TrackEntry(t.Context(), tracked, 1); err != nil {
+				t.Fatal(err)
+			}
+			if err := larry.Exit(t.Context(), 2, tracked); err != nil {
+				t.Error(err)
+			}
+			if err := larry.Enter(t.Context(), 2, entered); err != nil {
+				t.Error(err)
+			}
+			if err := larry.Enter(t.Context(), 3, entered); lot.CodeOf(err) != lot.Present {
+				t.Errorf("gate 3 let in a car that gate 2 let in for the same caller: %v", err)
+			}
+			if err := larry.Exit(t.Context(), 3, entered); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// A gate whose node cannot pull from the caller judges by what it has.
+func TestAGateIsNotHeldUpByItsCaller(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		c := l.cluster("larry", "gary")
+		link := l.impostor("mallory")(c[0].Addr())
+		defer link.Close()
+		r, err := link.Pass(t.Context(), connect.NewRequest(&wire.PassRequest{
+			Gate: 1, Plate: "A", Version: &wire.Version{Rows: []*wire.Version_Row{{Replica: &wire.Replica{Node: "moe", Incarnation: 1}, Max: 9}}},
+		}))
+		if err != nil || r.Msg.GetVerdict().GetCode() != "" || !c[0].has("A") {
+			t.Errorf("%v, %v", r, err)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"parking/lot"
 	"parking/lot/crdt"
 	"parking/lot/wire"
+	"parking/node/peer"
 	"parking/node/replicate"
 )
 
@@ -31,7 +33,7 @@ func (s *steward) retire(ctx context.Context) {
 				err := n.ask(ctx, to.Node)
 				if err == nil {
 					n.keeper.Stop(g)
-					err = n.give(ctx, g, to.Node, n.self.Node+" left")
+					_, err = n.give(ctx, g, to.Node, n.self.Node+" left")
 				}
 				if err == nil {
 					return
@@ -54,27 +56,34 @@ func (s *steward) successors(not ...gates.Host) (to map[lot.GateID]gates.Host) {
 	return to
 }
 
-// move stops a gate that runs here and hands it to another node. If that node
-// does not take it, it goes on here.
-func (s *steward) move(ctx context.Context, g lot.GateID, to, reason string) error {
+// move stops a gate that runs here and hands it to another node, whose claim
+// it returns. If that node does not take it, it goes on here.
+func (s *steward) move(ctx context.Context, g lot.GateID, to, reason string) (*wire.Delta, error) {
 	n := s.n
+	if to == n.self.Node {
+		return nil, alreadyOn(g, to)
+	}
 	if err := n.ask(ctx, to); err != nil { // before anything stops
-		return err
+		return nil, err
 	}
 	s.mu.Lock()
 	if s.retired || s.away[g] || !n.keeper.Runs(g) {
 		s.mu.Unlock()
-		return gates.ErrElsewhere
+		return nil, gates.ErrElsewhere
 	}
 	s.away[g] = true
 	s.mu.Unlock()
 	n.keeper.Stop(g)
-	err := n.give(ctx, g, to, reason)
+	claim, err := n.give(ctx, g, to, reason)
 	s.mu.Lock()
 	delete(s.away, g)
 	s.mu.Unlock()
 	s.settle()
-	return err
+	return claim, err
+}
+
+func alreadyOn(g lot.GateID, name string) error {
+	return lot.Refuse(lot.Refused, "gate %d runs on %s already", g, name)
 }
 
 // askTimeout is how long a node may take to show that it is there.
@@ -94,32 +103,35 @@ func (n *Node) ask(ctx context.Context, name string) error {
 	return nil
 }
 
-// give asks a node to take a gate that was stopped here.
-func (n *Node) give(ctx context.Context, g lot.GateID, to, reason string) error {
+// give asks a node to take a gate that was stopped here, and returns its claim.
+func (n *Node) give(ctx context.Context, g lot.GateID, to, reason string) (*wire.Delta, error) {
 	client, ok := n.links.Client(to)
 	if !ok {
-		return lot.Refuse(lot.Unreachable, "%s is not there to take gate %d; members lists who is", to, g)
+		return nil, lot.Refuse(lot.Unreachable, "%s is not there to take gate %d; members lists who is", to, g)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	reply, err := client.Take(ctx, connect.NewRequest(&wire.TakeRequest{
 		Gate: uint32(g), Reason: reason, Version: crdt.EncodeVersion(n.store.Version()),
 	}))
-	if err != nil {
-		return n.lostCall(err, "gate %d was being handed to %s", g, to)
+	switch {
+	case errors.Is(err, peer.ErrDial):
+		return nil, lot.Refuse(lot.Unreachable, "%s does not answer and did not take gate %d; try again in a moment", to, g)
+	case err != nil:
+		return nil, n.lostCall(err, "gate %d was being handed to %s", g, to)
 	}
-	return n.answered(reply.Msg.GetVerdict(), reply.Msg.GetDelta())
+	return reply.Msg.GetDelta(), n.answered(reply.Msg.GetVerdict(), reply.Msg.GetDelta())
 }
 
 // take claims a gate that another node has stopped, once this replica has seen
 // what that gate wrote.
 func (s *steward) take(ctx context.Context, from string, g lot.GateID, reason string, seen crdt.Version) (*wire.Delta, error) {
 	n := s.n
-	if !n.store.Version().Covers(seen) {
+	if !n.store.Covers(seen) {
 		if err := n.repl.PullFrom(ctx, from); err != nil {
 			return nil, lot.Refuse(lot.Refused, "%s could not catch up with %s: %v", n.self.Node, from, plain(err))
 		}
-		if !n.store.Version().Covers(seen) {
+		if !n.store.Covers(seen) {
 			return nil, lot.Refuse(lot.Refused, "%s has not got what gate %d admitted on %s", n.self.Node, g, from)
 		}
 	}

@@ -28,13 +28,7 @@ import (
 // cluster goes on.
 func TestHostileEvents(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
-		var gossip replicate.Gossip
-		l.tweak = func(n *lively) {
-			if n.Name() == "mallory" {
-				n.WrapGossip(func(g replicate.Gossip) replicate.Gossip { gossip = g; return g })
-			}
-		}
-		nodes := l.cluster("larry", "gary", "mallory")
+		nodes, gossip := l.withMallory()
 		larry := nodes[0]
 		if _, err := larry.TrackEntry(t.Context(), "HONEST", 1); err != nil {
 			t.Fatal(err)
@@ -130,6 +124,72 @@ func TestAForgedDot(t *testing.T) {
 	})
 }
 
+// One forged dot does not keep whole states from the node that it names.
+func TestAForgedDotAndAWholeState(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		nodes, gossip := l.withMallory()
+		larry, gary := nodes[0], nodes[1]
+		if err := gossip.Broadcast(entry("larry", larry.Status().Incarnation, 1000, "FORGED")); err != nil {
+			t.Fatal(err)
+		}
+		l.eventually(3*time.Second, "gary is taken in", func() bool { return gary.has("FORGED") })
+		l.leave("mallory")
+		l.cut([]string{"larry"}, []string{"gary"})
+		time.Sleep(3 * time.Second)
+		for i := range 1500 { // so that only the whole state is left to send
+			if _, err := gary.TrackEntry(t.Context(), plate(i), 1); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := gary.TrackExit(t.Context(), plate(i), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, f := range []func() error{
+			func() error { _, err := gary.TrackExit(t.Context(), "FORGED", 1); return err },
+			func() error { _, err := gary.TrackEntry(t.Context(), "HONEST", 1); return err },
+		} {
+			if err := f(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.heal([]string{"larry"}, []string{"gary"})
+		l.eventually(10*time.Second, "the honest entry at larry", func() bool { return larry.has("HONEST") })
+		if larry.has("FORGED") {
+			t.Error("larry believes that it said what it never did")
+		}
+	})
+}
+
+// Two nodes of which a third forged something have different digests for good.
+// They do not pull from each other all the time for that.
+func TestTwoForgedDots(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		nodes, gossip := l.withMallory()
+		for _, n := range nodes[:2] {
+			if err := gossip.Broadcast(entry(n.Name(), n.Status().Incarnation, 1000, "F "+n.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(3 * time.Second)
+		before := nodes[0].Status().Refused
+		time.Sleep(10 * time.Second)
+		if n := nodes[0].Status().Refused - before; n == 0 || n > 60 {
+			t.Errorf("%d refusals in ten seconds", n)
+		}
+	})
+}
+
+// withMallory starts larry, gary and mallory, who may gossip what it likes.
+func (l *lab) withMallory() (nodes []*lively, gossip replicate.Gossip) {
+	l.t.Helper()
+	l.tweak = func(n *lively) {
+		if n.Name() == "mallory" {
+			n.WrapGossip(func(g replicate.Gossip) replicate.Gossip { gossip = g; return g })
+		}
+	}
+	return l.cluster("larry", "gary", "mallory"), gossip
+}
+
 // impostor speaks to nodes with a certificate of the cookie and no agent.
 func (l *lab) impostor(name string) (dial func(addr string) *peer.Link) {
 	l.t.Helper()
@@ -165,31 +225,36 @@ func TestHostileCalls(t *testing.T) {
 			{Gate: 1, Version: &wire.Version{Rows: []*wire.Version_Row{{}}}},
 		} {
 			r, err := link.Take(ctx, connect.NewRequest(m))
-			if err == nil && r.Msg.GetVerdict().GetCode() == "" {
-				t.Errorf("take %d of %v was carried out", i, m)
+			if err != nil || r.Msg.GetVerdict().GetCode() == "" {
+				t.Errorf("take %d of %v: %v, %v", i, m, r, err)
 			}
 		}
 		for i, m := range []*wire.OrderRequest{{Gate: 1}, {Gate: 99, Order: &wire.OrderRequest_Crash{Crash: true}}, {Gate: 1, Order: &wire.OrderRequest_MoveTo{MoveTo: "nobody"}}} {
 			r, err := link.Order(ctx, connect.NewRequest(m))
-			if err == nil && r.Msg.GetVerdict().GetCode() == "" && !r.Msg.GetVerdict().GetElsewhere() {
-				t.Errorf("order %d of %v was carried out", i, m)
+			if err != nil || r.Msg.GetVerdict().GetCode() == "" && !r.Msg.GetVerdict().GetElsewhere() {
+				t.Errorf("order %d of %v: %v, %v", i, m, r, err)
 			}
 		}
 		for _, p := range []string{"", strings.Repeat("x", 100), "new\nline", "\xff"} {
-			r, err := link.Pass(ctx, connect.NewRequest(&wire.PassRequest{Gate: 1, Plate: p}))
-			if err == nil && r.Msg.GetVerdict().GetCode() != string(lot.Usage) {
-				t.Errorf("the plate %q was answered %v", p, r.Msg.GetVerdict())
+			req := &wire.PassRequest{Gate: 1, Plate: p}
+			r, err := link.Pass(ctx, connect.NewRequest(req))
+			if _, cannot := proto.Marshal(req); cannot != nil {
+				continue // no bytes on the wire say that
+			}
+			if err != nil || r.Msg.GetVerdict().GetCode() != string(lot.Usage) {
+				t.Errorf("the plate %q was answered %v, %v", p, r, err)
 			}
 		}
 		stream, err := link.Pull(ctx, connect.NewRequest(&wire.PullRequest{Version: &wire.Version{Rows: []*wire.Version_Row{{}}}}))
-		if err == nil {
-			for stream.Receive() {
-			}
-			if stream.Err() == nil {
-				t.Error("a pull with a malformed version was served")
-			}
-			stream.Close()
+		if err != nil {
+			t.Fatal(err)
 		}
+		for stream.Receive() {
+		}
+		if connect.CodeOf(stream.Err()) != connect.CodeInvalidArgument {
+			t.Errorf("a pull with a malformed version ended with %v", stream.Err())
+		}
+		stream.Close()
 		if took := time.Since(begin); took > 5*time.Second {
 			t.Errorf("nonsense kept the node busy for %v", took)
 		}

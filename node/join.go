@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -27,8 +28,13 @@ const (
 )
 
 // errRefused is the error of a node that was reached and will not have this
-// one: there is no use in trying again.
-var errRefused = errors.New("node: refused")
+// one: there is no use in trying again. errStranger is the same where this node
+// will not have the other one: it has another cookie or cluster, or the name of
+// a third.
+var (
+	errRefused  = errors.New("node: refused")
+	errStranger = fmt.Errorf("%w", errRefused)
+)
 
 // join publishes this node, then joins those it finds and pulls their state.
 func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
@@ -42,13 +48,30 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 			return err
 		}
 	}
+	// All who were named are greeted before any is joined: where one refuses,
+	// the others are not to see a node come and fail.
+	var willing []*greeted
+	defer func() {
+		for _, h := range willing {
+			h.Close()
+		}
+	}()
 	for _, addr := range n.cfg.Join {
-		switch err := n.joinOne(ctx, cert, addr); {
-		case err == nil || ctx.Err() != nil:
-		case errors.Is(err, errRefused) || n.cfg.MustJoin:
-			return err
-		default:
-			n.notice("%v; trying again", err)
+		h, err := n.greet(ctx, cert, addr)
+		if err != nil {
+			if err := n.notJoined(ctx, err); err != nil {
+				return err
+			}
+			continue
+		}
+		willing = append(willing, h)
+		n.joined[addr] = h.name
+	}
+	for _, h := range willing {
+		if err := n.enter(ctx, h); err != nil {
+			if err := n.notJoined(ctx, err); err != nil {
+				return err
+			}
 		}
 	}
 	for _, nb := range found {
@@ -56,61 +79,131 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 			if m, ok := n.view.find(nb.Name); ok && m.Status == member.Alive && m.Addr == nb.Addr {
 				break // came with another one
 			}
-			err := n.joinOne(ctx, cert, nb.Addr)
+			_, err := n.joinOne(ctx, cert, nb.Addr)
 			if err == nil {
 				break
 			}
-			n.log.Info("neighbour not joined", "node", nb.Name, "addr", nb.Addr, "err", err)
-			if try == joinTries || errors.Is(err, errRefused) {
+			switch {
+			case errors.Is(err, errStranger): // it may have the port of one that ended
+				n.notice("%v; it is left alone", err)
+			case errors.Is(err, errRefused):
+				return err
+			default:
+				n.log.Info("neighbour not joined", "node", nb.Name, "addr", nb.Addr, "err", err)
+			}
+			if try == joinTries || errors.Is(err, errStranger) {
 				break
 			}
 			sleep(ctx, 100*time.Millisecond)
 		}
 	}
-	n.catchUp(ctx)
-	return ctx.Err()
+	_, err := n.catchUp(ctx)
+	return errors.Join(err, ctx.Err())
 }
 
-// joinOne asks the node at addr whether this one may join, and does.
-func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr string) error {
+// notJoined decides what it means that a node which was named could not be
+// joined: the end of the start, or another try later.
+func (n *Node) notJoined(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	if errors.Is(err, errRefused) || n.cfg.MustJoin {
+		return err
+	}
+	n.notice("%v; trying again", err)
+	return nil
+}
+
+// A greeted node welcomes this one.
+type greeted struct {
+	*peer.Link
+	name  string
+	self  bool // it is this very node
+	ready bool // it is not still looking for its own cluster
+}
+
+// greet asks the node at addr whether this one may join. The caller closes the
+// link.
+func (n *Node) greet(ctx context.Context, cert *cookie.Certificate, addr string) (h *greeted, err error) {
 	link := peer.NewLink(n.mux, cert, "", addr)
-	defer link.Close()
-	hello, cancel := context.WithTimeout(ctx, helloTimeout)
-	defer cancel()
-	reply, err := link.Hello(hello, connect.NewRequest(&wire.HelloRequest{
-		Schema: wire.Schema, Ledger: Ledger, Addr: n.addr(),
-	}))
+	defer func() {
+		if err != nil {
+			link.Close()
+		}
+	}()
+	reply, err := n.hello(ctx, link, helloTimeout)
 	switch {
 	case errors.Is(err, cookie.ErrCluster):
-		return fmt.Errorf("%w: the node at %s is in another cluster; give --cluster as it has it", errRefused, addr)
+		return nil, fmt.Errorf("%w: the node at %s is in another cluster; give --cluster as it has it", errStranger, addr)
 	case errors.Is(err, cookie.ErrCookie), errors.Is(err, cookie.ErrRejected):
-		return fmt.Errorf("%w: the node at %s has another cookie; give --cookie as it has it", errRefused, addr)
+		return nil, fmt.Errorf("%w: the node at %s has another cookie; give --cookie as it has it", errStranger, addr)
+	case errors.Is(err, errRefused):
+		return nil, err
 	case err != nil:
-		return fmt.Errorf("node: cannot reach a node at %s: %w", addr, plain(err))
-	case reply.Msg.GetRefusal() != "":
-		return fmt.Errorf("%w: %s", errRefused, reply.Msg.GetRefusal())
+		return nil, fmt.Errorf("node: cannot reach a node at %s: %w", addr, plain(err))
 	}
-	name := reply.Msg.GetNode()
-	if name == n.self.Node && reply.Msg.GetIncarnation() == n.self.Incarnation {
-		n.joined[addr] = name
-		return nil // this node itself
+	h = &greeted{Link: link, name: reply.GetNode(), ready: reply.GetReadyMs() > 0}
+	if h.name == n.self.Node && reply.GetIncarnation() == n.self.Incarnation {
+		h.self = true
+		return h, nil
+	}
+	// Who is asked looks whether it knows this node's name; this one has to look
+	// for the other's, or two clusters with a name in common became one.
+	if m, taken := n.nameTaken(h.name, reply.GetIncarnation(), addr); taken {
+		return nil, fmt.Errorf("%w: the node at %s is called %s, as is the one at %s; end one of them", errStranger, addr, h.name, m.Addr)
+	}
+	return h, nil
+}
+
+// hello makes this node known at the other end of a link. A refusal in words
+// comes back as errRefused.
+func (n *Node) hello(ctx context.Context, to *peer.Link, within time.Duration) (*wire.HelloReply, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	reply, err := to.Hello(ctx, connect.NewRequest(&wire.HelloRequest{
+		Schema: wire.Schema, Ledger: Ledger, Addr: n.addr(),
+	}))
+	if err != nil {
+		return nil, err
+	}
+	if why := reply.Msg.GetRefusal(); why != "" {
+		return nil, fmt.Errorf("%w: %s", errRefused, why)
+	}
+	return reply.Msg, nil
+}
+
+// joinOne joins the node at addr, if it welcomes this one, and returns its name.
+func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr string) (name string, err error) {
+	h, err := n.greet(ctx, cert, addr)
+	if err != nil {
+		return "", err
+	}
+	defer h.Close()
+	return h.name, n.enter(ctx, h)
+}
+
+// enter joins a node that was greeted, and brings its state here.
+func (n *Node) enter(ctx context.Context, h *greeted) error {
+	if h.self {
+		return nil
 	}
 	if !n.met.Load() {
 		n.stew.hold() // until the others are in view, not only their claims
 		defer n.stew.release()
-		if _, err := n.repl.PullBy(ctx, link, name); err != nil {
-			return fmt.Errorf("node: no state from the node at %s: %w", addr, plain(err))
+		if _, err := n.repl.PullBy(ctx, h, h.name); err != nil {
+			return fmt.Errorf("node: no state from the node at %s: %w", h.Addr(), plain(err))
 		}
 		n.giveWay()
 	}
-	was := n.met.Swap(n.isReady())
-	if err := n.agent.Join(addr); err != nil {
-		n.met.Store(was)
+	met := h.ready && n.met.CompareAndSwap(false, true) // before it comes into view
+	if err := n.agent.Join(h.Addr()); err != nil {
+		if met {
+			n.met.Store(false)
+		}
 		return err
 	}
-	n.joined[addr] = name
 	n.view.wake()
-	if err := n.pullFrom(ctx, name); err != nil {
+	if err := n.pullFrom(ctx, h.name); err != nil {
 		return err
 	}
 	if n.isReady() {
@@ -133,50 +226,55 @@ func (n *Node) pullFrom(ctx context.Context, name string) error {
 	}
 }
 
-// firstMeeting reports, once, that a node which was alone has others in view
-// that it did not join: those joined it, or gossip for its last life reached
-// this one.
-func (n *Node) firstMeeting() bool {
-	return n.isReady() && len(n.view.others()) > 0 && n.met.CompareAndSwap(false, true)
-}
-
-// meetOthers is for such a node what joinOne does for one that joins.
-func (n *Node) meetOthers(ctx context.Context) {
+// meetIfAlone lets a node that has met no cluster yet meet the others in view,
+// if there are any: those joined it, or gossip for its last life reached this
+// one, or all were starting when they met. It does for such a node what enter
+// does for one that joins, but that of two which were alone the older one need
+// not give way.
+func (n *Node) meetIfAlone(ctx context.Context) {
+	if !n.isReady() || n.met.Load() || len(n.view.others()) == 0 || !n.meeting.TryLock() {
+		return
+	}
+	defer n.meeting.Unlock()
 	n.stew.hold()
 	defer n.stew.release()
-	n.catchUp(ctx)
-	n.giveWay()
-	n.follow(true)
+	if elder, _ := n.catchUp(ctx); elder {
+		n.giveWay()
+		n.follow(true)
+	}
 }
 
 // catchUp pulls from everyone in view, so that no claim is made in ignorance
 // of others'. Those that do not answer are left to the replicator. It says hello
 // to each too: the gossip of a join misses a node now and then, and that one
-// would not see the joiner for half a minute.
-func (n *Node) catchUp(ctx context.Context) {
+// would not see the joiner for half a minute. It reports whether one of them is
+// in a cluster that was there before this node; the error is a refusal, by one
+// that has met another node of this name meanwhile.
+func (n *Node) catchUp(ctx context.Context) (elder bool, err error) {
+	var older atomic.Bool
+	others := n.view.others()
+	refusals := make([]error, len(others))
 	var wg sync.WaitGroup
-	for _, name := range n.view.others() {
+	for i, name := range others {
 		wg.Go(func() {
 			err := n.pullFrom(ctx, name)
 			if k, ok := n.links.to(name); ok && err == nil {
-				err = n.hello(ctx, k.Link)
+				var reply *wire.HelloReply
+				reply, err = n.hello(ctx, k.Link, askTimeout)
+				if age := reply.GetReadyMs(); age > 0 {
+					n.met.Store(true)
+					older.CompareAndSwap(false, reply.GetMet() || age > n.age())
+				}
 			}
-			if err != nil {
+			if errors.Is(err, errRefused) {
+				refusals[i] = err
+			} else if err != nil {
 				n.log.Info("first pull failed", "node", name, "err", err)
 			}
 		})
 	}
 	wg.Wait()
-}
-
-// hello makes this node known at the other end of a link.
-func (n *Node) hello(ctx context.Context, to *peer.Link) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	_, err := to.Hello(ctx, connect.NewRequest(&wire.HelloRequest{
-		Schema: wire.Schema, Ledger: Ledger, Addr: n.addr(),
-	}))
-	return err
+	return older.Load(), errors.Join(refusals...)
 }
 
 func (n *Node) notice(format string, args ...any) {
@@ -194,6 +292,10 @@ func plain(err error) error {
 	}
 	for {
 		next := errors.Unwrap(err)
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			all := several.Unwrap()
+			next = all[len(all)-1]
+		}
 		if next == nil {
 			return err
 		}

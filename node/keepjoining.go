@@ -16,8 +16,12 @@ import (
 func (n *Node) keepJoining(ctx context.Context, cert *cookie.Certificate) {
 	told := make(map[string]bool)
 	for sleep(ctx, rejoinInterval) {
+		n.meetIfAlone(ctx)
 		for _, addr := range append(n.unseen(), n.callers.take(n.inView)...) {
-			err := n.joinOne(ctx, cert, addr)
+			name, err := n.joinOne(ctx, cert, addr)
+			if err == nil && slices.Contains(n.cfg.Join, addr) {
+				n.joined[addr] = name
+			}
 			if errors.Is(err, errRefused) && !told[addr] {
 				told[addr] = true
 				n.notice("%v", err)

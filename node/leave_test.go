@@ -218,3 +218,28 @@ func TestTwoLeaveAtOnce(t *testing.T) {
 		})
 	})
 }
+
+// Two leave at once, and the third cannot be reached for a moment: what one of
+// the two recorded waits for it.
+func TestTwoLeaveAtOnceWithNews(t *testing.T) {
+	inLabs(t, 10, func(t *testing.T, l *lab) {
+		nodes := l.cluster("larry", "gary", "harry")
+		time.Sleep(3 * time.Second)
+		l.cut([]string{"larry"}, []string{"gary", "harry"})
+		for i := range 50 {
+			if _, err := nodes[1].TrackEntry(t.Context(), plate(i), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.AfterFunc(450*time.Millisecond, func() { l.heal([]string{"larry"}, []string{"gary", "harry"}) })
+		gone := make(chan struct{})
+		go func() { defer close(gone); l.leave("gary") }()
+		time.Sleep(time.Duration(l.rand.Int64N(int64(20 * time.Millisecond))))
+		l.leave("harry")
+		<-gone
+		if taken := nodes[0].Spaces().Taken; taken != 50 {
+			t.Errorf("larry has %d of the 50 that gary recorded", taken)
+		}
+		l.settled(5 * time.Second)
+	})
+}

@@ -167,9 +167,12 @@ func (n *lively) forget() {
 
 func plate(i int) lot.Plate { return lot.Plate(fmt.Sprintf("CAR %d", i)) }
 
-func (l *lab) gateEpochs() string {
+func (l *lab) gateEpochs() string { return l.living()[0].epochs() }
+
+// epochs returns who runs each gate in which epoch, as this node sees it.
+func (n *lively) epochs() string {
 	var b strings.Builder
-	for _, g := range l.living()[0].GateStates() {
+	for _, g := range n.GateStates() {
 		fmt.Fprintf(&b, "%d:%v/%d ", g.Gate, g.Owners, g.Epoch)
 	}
 	return b.String()

@@ -34,6 +34,7 @@ type Node struct {
 	stew    *steward
 	ready   chan struct{}
 	started time.Time
+	readied time.Time // set before ready is closed
 
 	// Set by Run before anything that reads them starts.
 	mux   *member.Mux
@@ -44,10 +45,11 @@ type Node struct {
 
 	wrapGossip func(replicate.Gossip) replicate.Gossip // between repl and agent; nil: nothing
 
-	over   int               // vehicles above the spaces at the last look; under the store's lock
-	joined map[string]string // who answered at which address in Join; Run's, then keepJoining's
-	met    atomic.Bool       // whether others were in view since Ready, or at it
-	given  given
+	over    int               // vehicles above the spaces at the last look; under the store's lock
+	joined  map[string]string // who answered at which address in Join; Run's, then keepJoining's
+	met     atomic.Bool       // whether it has been with a node that was ready: else it gives way
+	meeting sync.Mutex        // held by the one meetIfAlone under way
+	given   given
 
 	callers callers
 }
@@ -124,9 +126,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	wg.Go(func() {
 		n.view.run(work, func() {
 			n.changed(work)
-			if n.firstMeeting() {
-				wg.Go(func() { n.meetOthers(work) })
-			}
+			wg.Go(func() { n.meetIfAlone(work) })
 		})
 	})
 	wg.Go(func() { n.repl.Run(work) })
@@ -143,14 +143,17 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			n.leave()
 			return nil
 		}
+		if len(n.view.others()) > 0 { // they are not to find it dead
+			_ = n.agent.Leave()
+		}
 		return err
 	}
 	n.found()
-	n.met.Store(len(n.view.others()) > 0)
 	before := n.stew.holding()
 	n.stew.settle()
 	n.view.speak()
 	n.follow(true)
+	n.readied = time.Now()
 	close(n.ready)
 	wg.Go(func() { n.stew.run(work) })
 	wg.Go(func() { n.stew.tell(work, before) })

@@ -22,6 +22,8 @@ const (
 	// serveTimeout is how long a call may wait here: the caller hears that it
 	// was in vain, and need not guess.
 	serveTimeout = callTimeout * 3 / 4
+	// seeTimeout is how long a gate waits for what its caller has seen.
+	seeTimeout = callTimeout / 4
 	// findTimeout is how long a gate without a node is waited for.
 	findTimeout = 2 * time.Second
 )
@@ -46,7 +48,7 @@ func (n *Node) pass(ctx context.Context, g lot.GateID, p gates.Passage) error {
 		},
 		func(ctx context.Context, k *link) error {
 			reply, err := k.Pass(ctx, connect.NewRequest(&wire.PassRequest{
-				Gate: uint32(g), Plate: string(p.Plate), Out: p.Out,
+				Gate: uint32(g), Plate: string(p.Plate), Out: p.Out, Version: crdt.EncodeVersion(n.store.Version()),
 			}))
 			if err != nil {
 				return n.lostCall(err, "gate %d on %s was asked", g, k.host.Node)
@@ -70,11 +72,14 @@ func (n *Node) Move(ctx context.Context, g lot.GateID, to string) error {
 		return lot.Refuse(lot.Unreachable, "no node is called %s; members lists them", to)
 	}
 	if owner, ok := n.owner(g); ok && owner.Node == to {
-		return lot.Refuse(lot.Refused, "gate %d runs on %s already", g, to)
+		return alreadyOn(g, to)
 	}
 	reason := "moved by " + n.self.Node
 	return n.order(ctx, g, &wire.OrderRequest{Gate: uint32(g), Order: &wire.OrderRequest_MoveTo{MoveTo: to}, Reason: reason},
-		func(ctx context.Context) error { return n.stew.move(ctx, g, to, reason) })
+		func(ctx context.Context) error {
+			_, err := n.stew.move(ctx, g, to, reason)
+			return err
+		})
 }
 
 // Rebalance moves as few gates as it takes for no node to have two more than
@@ -90,7 +95,8 @@ func (n *Node) Rebalance(ctx context.Context) (moved int, err error) {
 		moves = gates.Spread(total, alive, holders(d, total, alive))
 	})
 	for _, m := range moves {
-		if err := n.Move(ctx, m.Gate, m.To.Node); err != nil {
+		err := n.Move(ctx, m.Gate, m.To.Node)
+		if owner, ok := n.owner(m.Gate); err != nil && (!ok || owner != m.To) { // else somebody else did it
 			return moved, err
 		}
 		moved++
@@ -137,7 +143,7 @@ func (n *Node) atGate(ctx context.Context, g lot.GateID, here func(context.Conte
 		case errors.Is(err, gates.ErrBusy):
 			return busy(g)
 		case errors.Is(err, gates.ErrCrashed):
-			return lot.Refuse(lot.Unknown, "unknown: gate %d crashed while it was asked; read tells whether it was done", g)
+			return crashedAsked(g)
 		case !errors.Is(err, gates.ErrElsewhere) && !errors.Is(err, peer.ErrDial):
 			return err
 		}
@@ -195,6 +201,10 @@ func busy(g lot.GateID) error {
 	return lot.Refuse(lot.Unreachable, "gate %d did not come to it in time; try again in a moment", g)
 }
 
+func crashedAsked(g lot.GateID) error {
+	return lot.Refuse(lot.Unknown, "unknown: gate %d crashed while it was asked; read tells whether it was done", g)
+}
+
 // verdict is the inverse of answered.
 func verdict(g lot.GateID, err error) *wire.Verdict {
 	switch {
@@ -205,7 +215,7 @@ func verdict(g lot.GateID, err error) *wire.Verdict {
 	case errors.Is(err, gates.ErrBusy):
 		return verdict(g, busy(g))
 	case errors.Is(err, gates.ErrCrashed):
-		return &wire.Verdict{Code: string(lot.Unknown), Text: fmt.Sprintf("unknown: gate %d crashed while it was asked; read tells whether it was done", g)}
+		return verdict(g, crashedAsked(g))
 	}
 	return &wire.Verdict{Code: string(lot.CodeOf(err)), Text: err.Error()}
 }

@@ -53,7 +53,7 @@ func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate, random *
 func (n *Node) meet(ctx context.Context, cert *cookie.Certificate, m Member) {
 	link := peer.NewLink(n.mux, cert, m.Name, m.Addr)
 	defer link.Close()
-	err := n.hello(ctx, link)
+	_, err := n.hello(ctx, link, askTimeout)
 	switch {
 	case err != nil || link.Peer().Incarnation != m.Incarnation:
 	case m.Reason != "": // dead by our own evidence, not by Serf's

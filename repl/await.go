@@ -81,8 +81,13 @@ func positive(s, what string) (int, error) {
 	return v, err
 }
 
+// operands is how the conditions that need more than a word are typed.
+var operands = map[string]string{"members": "members N", "gates": "gates N nodes", "vehicle": "vehicle PLATE", "no": "no vehicle PLATE"}
+
 func parseCondition(n *node.Node, args []string) (condition, error) {
 	switch {
+	case len(args) == 1 && operands[args[0]] != "", slices.Equal(args, []string{"no", "vehicle"}):
+		return nil, lot.Refuse(lot.Usage, "missing argument: await %s", operands[args[0]])
 	case slices.Equal(args, []string{"converged"}):
 		return converged(n), nil
 	case len(args) == 2 && args[0] == "members":

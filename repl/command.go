@@ -2,6 +2,7 @@ package repl
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -134,6 +135,9 @@ type call struct {
 // number reads a whole number; what names it in the error.
 func number(s, what string) (int, error) {
 	v, err := strconv.Atoi(s)
+	if errors.Is(err, strconv.ErrRange) {
+		return 0, lot.Refuse(lot.Range, "%.40s is out of range; %s is nowhere near that", s, what)
+	}
 	if err != nil {
 		return 0, lot.Refuse(lot.Usage, "%.40q is not a number; %s is one", s, what)
 	}

@@ -24,7 +24,7 @@ func (e *Engine) Exec(ctx context.Context, line string, opt Options, out, remark
 	select {
 	case <-e.node.Ready():
 	case <-ctx.Done():
-		return lot.Refuse(lot.Refused, "interrupted")
+		return interrupted(ctx)
 	}
 	w, err := parse(line)
 	if err != nil || w.name == "" {
@@ -51,9 +51,17 @@ func refusal(ctx context.Context, err error) error {
 	case err == nil, errors.As(err, &r), errors.Is(err, ErrDie):
 		return err
 	case ctx.Err() != nil:
-		return lot.Refuse(lot.Refused, "interrupted")
+		return interrupted(ctx)
 	}
 	return lot.Refuse(lot.Refused, "%s", Plain(err))
+}
+
+// interrupted says what ended a command's ctx.
+func interrupted(ctx context.Context) error {
+	if cause := context.Cause(ctx); errors.Is(cause, ErrLeaving) {
+		return lot.Refuse(lot.Unreachable, "interrupted: %s", Plain(cause))
+	}
+	return lot.Refuse(lot.Refused, "interrupted")
 }
 
 // Watch implements Session.

@@ -65,7 +65,7 @@ func nextWord(s string) (text string, quoted bool, n int, err error) {
 			return b.String(), quoted, n, nil
 		case quote == 0 && (c == '"' || c == '\''):
 			quote, quoted = c, true
-		case c == quote:
+		case quote != 0 && c == quote:
 			quote = 0
 		case c != '\\' || quote == '\'' || quote == '"' && !escapable(s[n+1:]):
 			b.WriteByte(c)

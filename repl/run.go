@@ -16,6 +16,11 @@ func trackEntry(c *call) error {
 	if err != nil {
 		return err
 	}
+	return c.came(after)
+}
+
+// came answers an entry that was recorded: one too many is told.
+func (c *call) came(after lot.Spaces) error {
 	if after.Over() > 0 {
 		c.remark("warning: the lot is over by %d: %s in %s", after.Over(), count(after.Taken, "vehicle"), count(after.Total, "space"))
 	}
@@ -81,14 +86,16 @@ func gate(c *call) error {
 	if err != nil {
 		return err
 	}
-	pass := c.node.Enter
 	if verb == "exit" {
-		pass = c.node.Exit
+		if err := c.node.Exit(c.ctx, g, p); err != nil {
+			return err
+		}
+		return c.ok("%s", free(c.node.Spaces()))
 	}
-	if err := pass(c.ctx, g, p); err != nil {
+	if err := c.node.Enter(c.ctx, g, p); err != nil {
 		return err
 	}
-	return c.ok("%s", free(c.node.Spaces()))
+	return c.came(c.node.Spaces())
 }
 
 func setSetting(c *call) error {

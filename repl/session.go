@@ -54,6 +54,10 @@ var ErrDie = errors.New("repl: the node is to die now")
 // ErrGone is the error of a session whose node has ended.
 var ErrGone = errors.New("repl: the node is gone")
 
+// ErrLeaving is the cause with which a node that leaves ends the commands that
+// run.
+var ErrLeaving = errors.New("repl: the node is leaving")
+
 // packageName is a package's name where it begins an error's text.
 var packageName = regexp.MustCompile(`(^|: )(?:(?:attach|connect|cookie|crdt|discover|fault|gates|lot|member|node|peer|prompt|repl|replicate): )+`)
 

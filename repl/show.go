@@ -24,7 +24,10 @@ func read(c *call) error {
 		if err != nil {
 			return err
 		}
-		limit = max(v, 0)
+		if v < 0 {
+			return lot.Refuse(lot.Range, "a limit is 0 or more, not %d", v)
+		}
+		limit = v
 	}
 	r := c.node.Read()
 	shown := r.Vehicles
@@ -40,7 +43,7 @@ func read(c *call) error {
 	}
 	fmt.Fprintf(c.out, "%s on %s   digest %s%s   %d of %d taken%s\n",
 		node.Ledger, c.paint.node(c.node.Name()), r.Digest, c.sameAs(), r.Spaces.Taken, r.Spaces.Total, over)
-	if len(shown) == 0 {
+	if len(r.Vehicles) == 0 {
 		return nil
 	}
 	rows := make([][]string, 0, len(shown))

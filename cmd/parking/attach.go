@@ -84,12 +84,10 @@ func findNode(name, cluster string) (e discover.Entry, err error) {
 		return e, err
 	}
 	var fit []discover.Entry
-	var others []string
 	for _, x := range all {
 		if (name == "" || x.Name == name) && (cluster == "" || x.Cluster == cluster) {
 			fit = append(fit, x)
 		}
-		others = append(others, x.Name+" (cluster "+x.Cluster+")")
 	}
 	wanted := "node"
 	if name != "" {
@@ -98,18 +96,27 @@ func findNode(name, cluster string) (e discover.Entry, err error) {
 	if cluster != "" {
 		wanted += " in the cluster " + cluster
 	}
-	switch there := strings.Join(others, ", "); {
+	switch {
 	case len(fit) == 1:
 		return fit[0], nil
 	case len(fit) > 1 && name == "":
-		return e, fmt.Errorf("several nodes run here; say which: %s", there)
+		return e, fmt.Errorf("several nodes run here; say which: %s", listed(fit))
 	case len(fit) > 1 && cluster == "":
-		return e, fmt.Errorf("several nodes are called %s; say which with --cluster: %s", name, there)
+		return e, fmt.Errorf("several nodes are called %s; say which with --cluster: %s", name, listed(fit))
 	case len(fit) > 1:
 		return e, fmt.Errorf("several nodes are called %s in %s, with different cookies; end one", name, cluster)
 	case len(all) == 0:
 		return e, fmt.Errorf("no %s runs here; parking --sname larry starts one", wanted)
 	default:
-		return e, fmt.Errorf("no %s runs here; there is %s", wanted, there)
+		return e, fmt.Errorf("no %s runs here; there is %s", wanted, listed(all))
 	}
+}
+
+// listed names nodes and their clusters.
+func listed(all []discover.Entry) string {
+	names := make([]string, 0, len(all))
+	for _, x := range all {
+		names = append(names, x.Name+" (cluster "+x.Cluster+")")
+	}
+	return strings.Join(names, ", ")
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -23,7 +25,7 @@ type console struct {
 	aside   *aside
 	signals *signals
 	shell   *repl.Shell
-	script  *os.File // of -f; nil: none
+	scripts []*os.File // of -f
 	showing atomic.Bool
 
 	greeted string // what the user knows already, not to be told as an event
@@ -41,10 +43,13 @@ func newConsole(t terminal, sig *signals) (*console, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.File != "" {
-		if c.script, err = os.Open(c.File); err != nil {
+	for _, name := range c.Files {
+		f, err := openScript(name)
+		if err != nil {
+			c.close()
 			return nil, err
 		}
+		c.scripts = append(c.scripts, f)
 	}
 	c.shell = &repl.Shell{Options: opt, Out: os.Stdout, Remarks: os.Stderr, Events: c.showing.Store}
 	c.shell.Home, _ = os.UserHomeDir()
@@ -52,9 +57,32 @@ func newConsole(t terminal, sig *signals) (*console, error) {
 }
 
 func (c *console) close() {
-	if c.script != nil {
-		c.script.Close()
+	for _, f := range c.scripts {
+		f.Close()
 	}
+}
+
+// openScript opens a file of commands.
+func openScript(name string) (*os.File, error) {
+	path, err := expand(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = f.Stat(); err == nil && info.IsDir() {
+			err = &fs.PathError{Err: syscall.EISDIR}
+		}
+		if err == nil {
+			return f, nil
+		}
+		f.Close()
+	}
+	if cause, ok := errors.AsType[*fs.PathError](err); ok {
+		err = cause.Err
+	}
+	return nil, fmt.Errorf("cannot read the commands in %q: %w", name, err)
 }
 
 // serve gives the console its session; die is nil where the node is in another
@@ -64,7 +92,7 @@ func (c *console) serve(s repl.Session, name string, die func()) {
 }
 
 // scripted reports whether the commands come from flags.
-func (t *terminal) scripted() bool { return len(t.Commands) > 0 || t.File != "" }
+func (t *terminal) scripted() bool { return len(t.Commands) > 0 || len(t.Files) > 0 }
 
 // interactive reports whether the console prompts: whether there is somebody.
 func (t *terminal) interactive() bool {
@@ -81,8 +109,13 @@ func (c *console) run(ctx context.Context) error {
 			}
 		}
 		return nil
-	case c.script != nil:
-		return c.shell.Run(ctx, c.File, c.script)
+	case len(c.scripts) > 0:
+		for i, f := range c.scripts {
+			if err := c.shell.Run(ctx, c.Files[i], f); err != nil {
+				return err
+			}
+		}
+		return nil
 	case c.interactive():
 		if err := c.prompt(ctx); !errors.Is(err, prompt.ErrNotTerminal) {
 			return err

@@ -59,6 +59,7 @@ func sessions() string {
 func runDemo(ctx context.Context, names []string, color bool) error {
 	ctx, sig := catch(ctx)
 	defer sig.stop()
+	sig.patient.Store(true)
 	all := make([]*session.Script, 0, len(names))
 	for _, name := range names {
 		s, err := readSession(name)
@@ -68,6 +69,7 @@ func runDemo(ctx context.Context, names []string, color bool) error {
 		all = append(all, s)
 	}
 	cfg := session.DefaultConfig()
+	cfg.Hurry = sig.Hurry
 	var err error
 	if cfg.Exe, err = os.Executable(); err != nil {
 		return err
@@ -102,7 +104,7 @@ func readSession(name string) (*session.Script, error) {
 		f, err = os.Open(name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no file %s, nor is it one of the sessions that come along: %s", name, strings.Join(scripts.Names(), ", "))
+		return nil, fmt.Errorf("there is no file %q, nor is it one of the sessions that come along: %s", name, strings.Join(scripts.Names(), ", "))
 	}
 	if err != nil {
 		return nil, err

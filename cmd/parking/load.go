@@ -134,7 +134,11 @@ func checkType(f *pflag.Flag, value any) (err error) {
 
 // runtimeDir returns the directory in which this host's nodes find each other.
 func runtimeDir() (string, error) {
-	return discover.RuntimeDir(os.Getenv(envPrefix+"RUNTIME_DIR"), os.Getenv("XDG_RUNTIME_DIR"))
+	dir, err := expand(os.Getenv(envPrefix + "RUNTIME_DIR"))
+	if err != nil {
+		return "", err
+	}
+	return discover.RuntimeDir(dir, os.Getenv("XDG_RUNTIME_DIR"))
 }
 
 // expand resolves ~ at the start of a path.

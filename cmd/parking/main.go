@@ -36,6 +36,8 @@ func run(ctx context.Context, args []string) int {
 		c.SilenceErrors, c.SilenceUsage = true, true
 		c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	}
+	root.Version = versionText()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetArgs(args)
 	return exitCode(root.ExecuteContext(ctx))
 }

@@ -41,7 +41,7 @@ type settings struct {
 // terminal is the part of the settings that attach has too.
 type terminal struct {
 	Commands []string `koanf:"command"`
-	File     string   `koanf:"file"`
+	Files    []string `koanf:"file"`
 	Format   string   `koanf:"format"`
 	NoColor  bool     `koanf:"no-color"`
 }
@@ -77,7 +77,7 @@ func addNodeFlags(f *pflag.FlagSet) {
 
 func addTerminalFlags(f *pflag.FlagSet) {
 	f.StringArrayP("command", "c", nil, "run a `COMMAND`, then end (repeatable)")
-	f.StringP("file", "f", "", "run the commands in a `FILE`, then end")
+	f.StringArrayP("file", "f", nil, "run the commands in a `FILE`, then end (repeatable)")
 	f.String("format", defaults().Format, "`FORMAT` of answers: table or json")
 	f.Bool("no-color", false, "no colours (NO_COLOR does the same)")
 }
@@ -92,6 +92,8 @@ func (s *settings) check() (err error) {
 		return wrong("the name %.40q is not 1 to %d of a-z, 0-9 and -", s.Name, lot.MaxName)
 	case !lot.ValidName(s.Cluster):
 		return wrong("the cluster %.40q is not 1 to %d of a-z, 0-9 and -", s.Cluster, lot.MaxName)
+	case s.CookieFile == "":
+		return wrong("--cookie-file is empty; give a file, or none for %s", defaults().CookieFile)
 	case s.given["cookie"] && s.Cookie == "":
 		return wrong("the cookie is empty; give one, or none for that in %s", s.CookieFile)
 	}
@@ -127,7 +129,7 @@ func parseBind(bind string) (netip.Addr, int, error) {
 
 // options returns how answers are rendered for a terminal, or for none.
 func (t *terminal) options(isTerminal bool) (repl.Options, error) {
-	if len(t.Commands) > 0 && t.File != "" {
+	if len(t.Commands) > 0 && len(t.Files) > 0 {
 		return repl.Options{}, &usageError{errors.New("-c and -f exclude each other")}
 	}
 	f, err := repl.ParseFormat(t.Format)

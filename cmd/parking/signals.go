@@ -16,6 +16,11 @@ type signals struct {
 	// Interrupt and Resize tick while a prompt has the terminal.
 	Interrupt, Resize chan struct{}
 
+	// Hurry is ended by a second signal where patient was called: what is
+	// being cleaned up is to be so faster. A third one ends the process.
+	Hurry   context.Context
+	patient atomic.Bool
+
 	prompting atomic.Bool
 	received  atomic.Int32 // the signal that ended ctx, or 0
 	stop      func()
@@ -26,6 +31,8 @@ type signals struct {
 func catch(parent context.Context) (context.Context, *signals) {
 	ctx, cancel := context.WithCancel(parent)
 	s := &signals{Interrupt: make(chan struct{}, 1), Resize: make(chan struct{}, 1)}
+	var hurry context.CancelFunc
+	s.Hurry, hurry = context.WithCancel(context.Background())
 	// Whoever reads the answers may stop doing so: that fails a command, and is
 	// not to kill the node. The programs started from here get the default.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -47,6 +54,8 @@ func catch(parent context.Context) (context.Context, *signals) {
 				_ = syscall.Kill(os.Getpid(), num)
 			case s.received.CompareAndSwap(0, int32(num)):
 				cancel()
+			case s.patient.Load() && s.Hurry.Err() == nil:
+				hurry()
 			default:
 				prompt.Restore()
 				os.Exit(128 + int(num))
@@ -58,6 +67,7 @@ func catch(parent context.Context) (context.Context, *signals) {
 		close(in)
 		<-done
 		cancel()
+		hurry()
 	}
 	return ctx, s
 }

@@ -34,7 +34,7 @@ func (w *world) receive(n *node, p parcel) {
 
 func (w *world) join(n *node, ms []Mutation) {
 	for _, m := range ms {
-		if err := n.Check(&m); err != nil {
+		if err := n.Believe(&m); err != nil {
 			w.t.Fatalf("%v refused %v: %v", n.Self(), m.Dot, err)
 		}
 		want := Joined
@@ -53,7 +53,7 @@ func (w *world) join(n *node, ms []Mutation) {
 }
 
 func (w *world) joinState(n *node, s *State, seen model) {
-	if err := n.CheckState(s); err != nil {
+	if err := n.BelieveState(s); err != nil {
 		w.t.Fatalf("%v refused a state: %v", n.Self(), err)
 	}
 	before := n.model.live()

@@ -168,32 +168,51 @@ func TestConflictsReadBeforeAnExitStayAsRead(t *testing.T) {
 	}
 }
 
-func TestUnissuedDotsOfOnesOwnAreRefused(t *testing.T) {
+func TestUnissuedDotsOfOnesOwnAreNotBelieved(t *testing.T) {
 	a := doc(curly)
 	issued := a.Enter(t0, "A", 1)
-	twin := doc(curly) // the same replica, which cannot be
-	twin.Join(issued)
-	forged := twin.Enter(t0, "B", 1)
-	beyond := twin.Enter(t0, "C", 1)
-	other := joined(larry, issued, forged)
-	early := joined(larry, joined(moe, issued, forged).Exit(t0, "B", 1))
+	twin := joined(curly, issued) // the same replica, which cannot be
+	forged, beyond := twin.Enter(t0, "B", 1), twin.Enter(t0, "C", 1)
+	exit := joined(larry, issued, forged).Exit(t0, "B", 1)
+	honest := doc(moe).Enter(t0, "HONEST", 1)
 	before := a.Digest()
 
-	exit := other.Exit(t0, "B", 1)
-	for name, m := range map[string]Mutation{"its dot": forged, "beyond a gap": beyond, "what it supersedes": exit} {
-		if err := a.Check(&m); !isMalformed(err) {
+	for name, m := range map[string]Mutation{"its dot": forged, "beyond a gap": beyond} {
+		if err := a.Believe(&m); !isMalformed(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, d := range map[string]*Document{
-		"seen": other, "seen beyond a gap": joined(larry, beyond), "superseded": early,
+	for name, ms := range map[string][]Mutation{
+		"live": {forged}, "gone": {forged, exit}, "seen beyond a gap": {beyond}, "superseded early": {exit},
 	} {
-		if err := a.CheckState(overState(t, d.State())); !isMalformed(err) {
+		s := overState(t, joined(NewReplica("shemp", 4), append(ms, issued, honest)...).State())
+		b := joined(curly, issued)
+		if err := b.BelieveState(s); !isMalformed(err) {
 			t.Errorf("a state where it is %s: %v", name, err)
+		}
+		b.JoinState(s)
+		sound(t, b)
+		inLot(t, b, "HONEST") // one forgery does not keep the rest away
+		notInLot(t, b, "B")
+		notInLot(t, b, "C")
+		if next := b.Enter(t0, "NEXT", 1); next.Dot.Seq != issued.Dot.Seq+1 {
+			t.Errorf("after a state where it is %s, the next dot is %v", name, next.Dot)
 		}
 	}
 	if a.Digest() != before {
 		t.Error("a check changed the document")
+	}
+
+	if err := a.Believe(&exit); err != nil || len(exit.Supersedes) > 0 {
+		t.Errorf("another's exit of what was forged: %v, and supersedes %v", err, exit.Supersedes)
+	}
+	a.Join(exit)
+	sound(t, a)
+	if !a.Covers(joined(larry, forged, beyond, exit).Version()) {
+		t.Error("what was never issued counts as missing")
+	}
+	if a.Covers(joined(larry, honest).Version()) {
+		t.Error("what was never seen does not count as missing")
 	}
 }
 
@@ -202,14 +221,14 @@ func TestIssuedDotsOfOnesOwnAreWelcomeInAnyOrder(t *testing.T) {
 	ms := []Mutation{a.Enter(t0, "A", 1), a.Enter(t0, "B", 1), a.Exit(t0, "A", 1)}
 	exit := joined(moe, ms...).Exit(t0, "B", 1)
 	for _, m := range append(ms, exit) {
-		if err := a.Check(&m); err != nil {
+		if err := a.Believe(&m); err != nil {
 			t.Errorf("%v: %v", m.Dot, err)
 		}
 	}
 	for name, d := range map[string]*Document{
 		"all": joined(larry, ms...), "beyond a gap": joined(larry, ms[2]), "superseded, not seen": joined(larry, exit), "none": doc(larry),
 	} {
-		if err := a.CheckState(overState(t, d.State())); err != nil {
+		if err := a.BelieveState(overState(t, d.State())); err != nil {
 			t.Errorf("a state that knows %s: %v", name, err)
 		}
 	}
@@ -235,7 +254,7 @@ func TestReadersMayRunAtOnce(t *testing.T) {
 				for range d.State().Chunks {
 				}
 				m := Mutation{Dot: Dot{curly, 1}}
-				if d.Check(&m) != nil || d.Digest() != want {
+				if d.Believe(&m) != nil || d.Digest() != want {
 					t.Error("reading changed the document")
 				}
 			}

@@ -1,6 +1,9 @@
 package crdt
 
 import (
+	"maps"
+	"slices"
+
 	"parking/lot/wire"
 )
 
@@ -101,37 +104,53 @@ func (st *Stager) Started() bool { return st.started }
 // State returns what was gathered.
 func (st *Stager) State() *State { return &st.state }
 
-// Check refuses a mutation that claims dots of this very replica which it
-// never issued.
-func (d *Document) Check(m *Mutation) error {
+// Believe refuses a mutation whose dot is of this very replica, which never
+// issued it. Of another's mutation it takes out what that supersedes and cannot
+// have been: the rest can be joined, or one forgery would leave a gap for ever.
+func (d *Document) Believe(m *Mutation) error {
 	if err := d.checkIssued(m.Dot); err != nil {
 		return err
 	}
-	for _, s := range m.Supersedes {
-		if err := d.checkIssued(s); err != nil {
-			return err
-		}
-	}
+	m.Supersedes = slices.DeleteFunc(m.Supersedes, func(s Dot) bool { return d.checkIssued(s) != nil })
 	return nil
 }
 
-// CheckState refuses a state that claims dots of this very replica which it
-// never issued.
-func (d *Document) CheckState(s *State) error {
-	own := s.Version.rows[d.self]
-	highest := own.max
-	for seq := range own.cloud {
-		highest = max(highest, seq)
-	}
-	if err := d.checkIssued(Dot{d.self, highest}); err != nil {
-		return err
-	}
-	for _, dot := range s.Early {
-		if err := d.checkIssued(dot); err != nil {
-			return err
+// BelieveState takes out of a state what it claims of dots of this very replica
+// which it never issued; the error says that there was such. The rest can be
+// joined.
+func (d *Document) BelieveState(s *State) (forged error) {
+	unissued := func(dot Dot) bool {
+		err := d.checkIssued(dot)
+		if err != nil {
+			forged = err
 		}
+		return err != nil
 	}
-	return nil
+	own := s.Version.rows[d.self]
+	unissued(Dot{d.self, max(own.max, slices.Max(append(own.sortedCloud(), 0)))})
+	s.Version = d.Issued(s.Version)
+	s.Live = slices.DeleteFunc(s.Live, func(m Mutation) bool { return unissued(m.Dot) })
+	s.Early = slices.DeleteFunc(s.Early, unissued)
+	return forged
+}
+
+// Issued returns v, which another replica claims to have seen, without the
+// dots of this very replica that it never issued.
+func (d *Document) Issued(v Version) Version {
+	own, claimed := v.rows[d.self]
+	issued := d.seen.Max(d.self)
+	if !claimed || own.max <= issued && len(own.cloud) == 0 {
+		return v
+	}
+	v = v.clone()
+	own = v.rows[d.self]
+	delete(v.rows, d.self)
+	own.max = min(own.max, issued)
+	maps.DeleteFunc(own.cloud, func(seq uint64, _ struct{}) bool { return seq > issued })
+	if own.max > 0 || len(own.cloud) > 0 {
+		v.rows[d.self] = own
+	}
+	return v
 }
 
 func (d *Document) checkIssued(dot Dot) error {

@@ -916,10 +916,14 @@ func (x *HelloRequest) GetAddr() string {
 }
 
 type HelloReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	Incarnation   uint64                 `protobuf:"fixed64,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Refusal       string                 `protobuf:"bytes,3,opt,name=refusal,proto3" json:"refusal,omitempty"` // why the caller may not join; empty: welcome
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Node        string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Incarnation uint64                 `protobuf:"fixed64,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Refusal     string                 `protobuf:"bytes,3,opt,name=refusal,proto3" json:"refusal,omitempty"` // why the caller may not join; empty: welcome
+	// How long the callee has been sure of its cluster; 0 while it is still
+	// looking for one.
+	ReadyMs       uint64 `protobuf:"varint,4,opt,name=ready_ms,json=readyMs,proto3" json:"ready_ms,omitempty"`
+	Met           bool   `protobuf:"varint,5,opt,name=met,proto3" json:"met,omitempty"` // it was with others that were, or are
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -973,6 +977,20 @@ func (x *HelloReply) GetRefusal() string {
 		return x.Refusal
 	}
 	return ""
+}
+
+func (x *HelloReply) GetReadyMs() uint64 {
+	if x != nil {
+		return x.ReadyMs
+	}
+	return 0
+}
+
+func (x *HelloReply) GetMet() bool {
+	if x != nil {
+		return x.Met
+	}
+	return false
 }
 
 type HoldRequest struct {
@@ -1194,6 +1212,7 @@ type PullChunk struct {
 	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"` // absent: digests were equal, nothing follows
 	Delta         *Delta                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
 	State         *StateChunk            `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	Leaving       bool                   `protobuf:"varint,4,opt,name=leaving,proto3" json:"leaving,omitempty"` // in the first: the answering node is about to go
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1247,6 +1266,13 @@ func (x *PullChunk) GetState() *StateChunk {
 		return x.State
 	}
 	return nil
+}
+
+func (x *PullChunk) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
+	}
+	return false
 }
 
 // Verdict is how a request to another node ended.
@@ -1315,6 +1341,7 @@ type PassRequest struct {
 	Gate          uint32                 `protobuf:"varint,1,opt,name=gate,proto3" json:"gate,omitempty"`
 	Plate         string                 `protobuf:"bytes,2,opt,name=plate,proto3" json:"plate,omitempty"`
 	Out           bool                   `protobuf:"varint,3,opt,name=out,proto3" json:"out,omitempty"`
+	Version       *Version               `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"` // what the caller has seen; the gate judges by no less
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1368,6 +1395,13 @@ func (x *PassRequest) GetOut() bool {
 		return x.Out
 	}
 	return false
+}
+
+func (x *PassRequest) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
 }
 
 type PassReply struct {
@@ -1895,12 +1929,14 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\fHelloRequest\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x16\n" +
 	"\x06ledger\x18\x02 \x01(\tR\x06ledger\x12\x12\n" +
-	"\x04addr\x18\x03 \x01(\tR\x04addr\"\\\n" +
+	"\x04addr\x18\x03 \x01(\tR\x04addr\"\x89\x01\n" +
 	"\n" +
 	"HelloReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x06R\vincarnation\x12\x18\n" +
-	"\arefusal\x18\x03 \x01(\tR\arefusal\"\r\n" +
+	"\arefusal\x18\x03 \x01(\tR\arefusal\x12\x19\n" +
+	"\bready_ms\x18\x04 \x01(\x04R\areadyMs\x12\x10\n" +
+	"\x03met\x18\x05 \x01(\bR\x03met\"\r\n" +
 	"\vHoldRequest\"\v\n" +
 	"\tHoldReply\"\x0f\n" +
 	"\rDigestRequest\"%\n" +
@@ -1909,19 +1945,21 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\vPullRequest\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12-\n" +
-	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\"\x91\x01\n" +
+	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\"\xab\x01\n" +
 	"\tPullChunk\x12-\n" +
 	"\aversion\x18\x01 \x01(\v2\x13.parking.v1.VersionR\aversion\x12'\n" +
 	"\x05delta\x18\x02 \x01(\v2\x11.parking.v1.DeltaR\x05delta\x12,\n" +
-	"\x05state\x18\x03 \x01(\v2\x16.parking.v1.StateChunkR\x05state\"O\n" +
+	"\x05state\x18\x03 \x01(\v2\x16.parking.v1.StateChunkR\x05state\x12\x18\n" +
+	"\aleaving\x18\x04 \x01(\bR\aleaving\"O\n" +
 	"\aVerdict\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1c\n" +
-	"\telsewhere\x18\x03 \x01(\bR\telsewhere\"I\n" +
+	"\telsewhere\x18\x03 \x01(\bR\telsewhere\"x\n" +
 	"\vPassRequest\x12\x12\n" +
 	"\x04gate\x18\x01 \x01(\rR\x04gate\x12\x14\n" +
 	"\x05plate\x18\x02 \x01(\tR\x05plate\x12\x10\n" +
-	"\x03out\x18\x03 \x01(\bR\x03out\"c\n" +
+	"\x03out\x18\x03 \x01(\bR\x03out\x12-\n" +
+	"\aversion\x18\x04 \x01(\v2\x13.parking.v1.VersionR\aversion\"c\n" +
 	"\tPassReply\x12-\n" +
 	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\x12'\n" +
 	"\x05delta\x18\x02 \x01(\v2\x11.parking.v1.DeltaR\x05delta\"h\n" +
@@ -2020,36 +2058,37 @@ var file_lot_wire_parking_proto_depIdxs = []int32{
 	7,  // 15: parking.v1.PullChunk.version:type_name -> parking.v1.Version
 	6,  // 16: parking.v1.PullChunk.delta:type_name -> parking.v1.Delta
 	8,  // 17: parking.v1.PullChunk.state:type_name -> parking.v1.StateChunk
-	21, // 18: parking.v1.PassReply.verdict:type_name -> parking.v1.Verdict
-	6,  // 19: parking.v1.PassReply.delta:type_name -> parking.v1.Delta
-	7,  // 20: parking.v1.TakeRequest.version:type_name -> parking.v1.Version
-	21, // 21: parking.v1.TakeReply.verdict:type_name -> parking.v1.Verdict
-	6,  // 22: parking.v1.TakeReply.delta:type_name -> parking.v1.Delta
-	21, // 23: parking.v1.OrderReply.verdict:type_name -> parking.v1.Verdict
-	6,  // 24: parking.v1.OrderReply.delta:type_name -> parking.v1.Delta
-	21, // 25: parking.v1.KillReply.verdict:type_name -> parking.v1.Verdict
-	0,  // 26: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
-	13, // 27: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
-	15, // 28: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
-	17, // 29: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
-	19, // 30: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
-	22, // 31: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
-	24, // 32: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
-	26, // 33: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
-	28, // 34: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
-	14, // 35: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
-	16, // 36: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
-	18, // 37: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
-	20, // 38: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
-	23, // 39: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
-	25, // 40: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
-	27, // 41: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
-	29, // 42: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
-	35, // [35:43] is the sub-list for method output_type
-	27, // [27:35] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	7,  // 18: parking.v1.PassRequest.version:type_name -> parking.v1.Version
+	21, // 19: parking.v1.PassReply.verdict:type_name -> parking.v1.Verdict
+	6,  // 20: parking.v1.PassReply.delta:type_name -> parking.v1.Delta
+	7,  // 21: parking.v1.TakeRequest.version:type_name -> parking.v1.Version
+	21, // 22: parking.v1.TakeReply.verdict:type_name -> parking.v1.Verdict
+	6,  // 23: parking.v1.TakeReply.delta:type_name -> parking.v1.Delta
+	21, // 24: parking.v1.OrderReply.verdict:type_name -> parking.v1.Verdict
+	6,  // 25: parking.v1.OrderReply.delta:type_name -> parking.v1.Delta
+	21, // 26: parking.v1.KillReply.verdict:type_name -> parking.v1.Verdict
+	0,  // 27: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
+	13, // 28: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
+	15, // 29: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
+	17, // 30: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
+	19, // 31: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
+	22, // 32: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
+	24, // 33: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
+	26, // 34: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
+	28, // 35: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
+	14, // 36: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
+	16, // 37: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
+	18, // 38: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
+	20, // 39: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
+	23, // 40: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
+	25, // 41: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
+	27, // 42: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
+	29, // 43: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
+	36, // [36:44] is the sub-list for method output_type
+	28, // [28:36] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_lot_wire_parking_proto_init() }

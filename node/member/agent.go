@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -57,7 +56,6 @@ type Agent struct {
 	serf    *serf.Serf
 	events  chan []byte
 	changes chan struct{}
-	dropped atomic.Uint64
 	done    chan struct{}
 	joining chan struct{} // held by the one join under way
 }
@@ -139,7 +137,6 @@ func (a *Agent) drain(in <-chan serf.Event) {
 				select {
 				case a.events <- e.Payload:
 				default: // a hint was lost; anti-entropy will tell
-					a.dropped.Add(1)
 				}
 			case serf.MemberEvent:
 				select {
@@ -162,9 +159,6 @@ func (a *Agent) Changes() <-chan struct{} { return a.changes }
 
 // Done is closed once the agent has ended.
 func (a *Agent) Done() <-chan struct{} { return a.done }
-
-// Dropped returns how many events were dropped because nobody took them.
-func (a *Agent) Dropped() uint64 { return a.dropped.Load() }
 
 // Members returns everyone the agent knows, itself too, sorted by name.
 func (a *Agent) Members() []Member {

@@ -22,6 +22,8 @@ const (
 	// answerTimeout is how long a peer may take to begin its answer, and to go
 	// on with it.
 	answerTimeout = 2 * time.Second
+	// pullTimeout is how long a pull may take in all.
+	pullTimeout = time.Minute
 	// pullChunk is the size of one delta in an answer, in bytes.
 	pullChunk = 256 << 10
 )
@@ -112,9 +114,17 @@ func (r *Replicator) PullFrom(ctx context.Context, name string) error {
 	return err
 }
 
+// A Source is a node as it was when it was pulled from.
+type Source struct {
+	Version crdt.Version
+	Leaving bool
+}
+
 // PullBy does what PullFrom does, by the client of a node that need not be a
-// peer yet, and returns what that node had when it was asked.
-func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, name string) (theirs crdt.Version, err error) {
+// peer yet.
+func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, name string) (from Source, err error) {
+	ctx, done := context.WithTimeout(ctx, pullTimeout)
+	defer done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	alarm := time.AfterFunc(answerTimeout, func() { cancel(fmt.Errorf("replicate: %s does not answer", name)) })
@@ -127,23 +137,24 @@ func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, 
 		Version: crdt.EncodeVersion(ours),
 	}))
 	if err != nil {
-		return theirs, cause(ctx, err)
+		return from, cause(ctx, err)
 	}
 	defer stream.Close()
-	theirs = ours // if they say nothing
+	from.Version = ours // if they say nothing
 	var staged crdt.Stager
 	for stream.Receive() {
 		alarm.Reset(answerTimeout)
 		c := stream.Msg()
+		from.Leaving = from.Leaving || c.GetLeaving()
 		if c.GetVersion() != nil {
-			if theirs, err = crdt.DecodeVersion(c.GetVersion()); err != nil {
-				return theirs, r.refuse("pull", name, err)
+			if from.Version, err = crdt.DecodeVersion(c.GetVersion()); err != nil {
+				return from, r.refuse("pull", name, err)
 			}
 		}
 		if c.GetDelta() != nil {
 			ms, err := crdt.Decode(c.GetDelta())
 			if err != nil {
-				return theirs, r.refuse("pull", name, err)
+				return from, r.refuse("pull", name, err)
 			}
 			if err := r.store.Join(ms, Pull); err != nil {
 				_ = r.refuse("pull", name, err)
@@ -151,24 +162,26 @@ func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, 
 		}
 		if c.GetState() != nil {
 			if err := staged.Add(c.GetState()); err != nil {
-				return theirs, r.refuse("pull", name, err)
+				return from, r.refuse("pull", name, err)
 			}
 		}
 	}
 	if err := stream.Err(); err != nil {
-		return theirs, cause(ctx, err)
+		return from, cause(ctx, err)
 	}
 	if staged.Started() {
 		if err := r.store.JoinState(staged.State()); err != nil {
-			return theirs, r.refuse("pull", name, err)
+			_ = r.refuse("pull", name, err)
 		}
 	}
-	return theirs, nil
+	return from, nil
 }
 
 // HandOn makes others pull what this replica has now, and reports whether one
-// of them has all of it before ctx ends.
+// of them that stays has all of it before ctx ends. From then on this replica's
+// answers say that it does not stay itself.
 func (r *Replicator) HandOn(ctx context.Context) bool {
+	r.retired.Store(true)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ours := r.store.Version()
@@ -181,9 +194,9 @@ func (r *Replicator) HandOn(ctx context.Context) bool {
 				if !known {
 					break
 				}
-				theirs, err := r.PullBy(ctx, client, name) // which makes it pull back
-				if err == nil && theirs.Covers(ours) {
-					has <- true
+				from, err := r.PullBy(ctx, client, name) // which makes it pull back
+				if err == nil && (from.Leaving || from.Version.Covers(ours)) {
+					has <- !from.Leaving
 					return
 				}
 			}
@@ -216,31 +229,32 @@ func (r *Replicator) Answer(peer string, req *wire.PullRequest, send func(*wire.
 		return r.refuse("pull request", peer, err)
 	}
 	var (
-		ours   crdt.Version
-		digest crdt.Digest
-		delta  []crdt.Mutation
-		state  *crdt.State
+		ours    crdt.Version
+		covered bool // nothing that they have is missing here
+		digest  crdt.Digest
+		delta   []crdt.Mutation
+		state   *crdt.State
 	)
 	r.store.View(func(d *crdt.Document) {
 		digest = d.Digest()
 		if string(digest[:]) == string(req.GetDigest()) {
 			return
 		}
-		ours = d.Version()
+		ours, covered = d.Version(), d.Covers(theirs)
 		delta, state = d.Since(theirs)
-		if len(delta) == 0 && state == nil && ours.Covers(theirs) {
+		if len(delta) == 0 && state == nil && covered {
 			// Both have seen the same and hold different values, which takes a
 			// forged mutation: the join of the states is the same on both.
 			state = d.State()
 		}
 	})
 	if string(digest[:]) == string(req.GetDigest()) {
-		return send(&wire.PullChunk{})
+		return send(&wire.PullChunk{Leaving: r.retired.Load()})
 	}
-	if !ours.Covers(theirs) {
+	if !covered {
 		r.Kick(peer)
 	}
-	if err := send(&wire.PullChunk{Version: crdt.EncodeVersion(ours)}); err != nil {
+	if err := send(&wire.PullChunk{Version: crdt.EncodeVersion(ours), Leaving: r.retired.Load()}); err != nil {
 		return err
 	}
 	if state != nil {

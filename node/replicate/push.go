@@ -115,7 +115,7 @@ func (r *Replicator) hear(b []byte) (from string, err error) {
 		if err != nil {
 			return from, err
 		}
-		if len(e.GetVersion().GetRows()) == 0 || !r.store.Version().Covers(theirs) {
+		if len(e.GetVersion().GetRows()) == 0 || !r.store.Covers(theirs) {
 			r.Kick(from)
 		}
 	}

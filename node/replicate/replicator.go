@@ -45,6 +45,7 @@ type Replicator struct {
 	kicks    chan string
 	stir     chan struct{} // ticks when something was pushed or received
 	gapCheck atomic.Bool   // a look at a gap is due
+	retired  atomic.Bool   // this node is leaving
 	rand     *rand.Rand    // the pull loop's
 
 	refused atomic.Uint64

@@ -78,7 +78,7 @@ func (s *Store) Join(ms []crdt.Mutation, by Origin) (refused error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range ms {
-		if err := s.doc.Check(&ms[i]); err != nil {
+		if err := s.doc.Believe(&ms[i]); err != nil {
 			refused = err
 			continue
 		}
@@ -89,17 +89,23 @@ func (s *Store) Join(ms []crdt.Mutation, by Origin) (refused error) {
 	return refused
 }
 
-// JoinState merges a whole state that another node sent, in one step.
-func (s *Store) JoinState(st *crdt.State) error {
+// JoinState merges a whole state that another node sent, in one step, but for
+// what it claims and cannot be: that is refused.
+func (s *Store) JoinState(st *crdt.State) (refused error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.doc.CheckState(st); err != nil {
-		return err
-	}
+	refused = s.doc.BelieveState(st)
 	if m := s.doc.JoinState(st); m.Changed() {
 		s.observe(s.doc, Change{Merge: m, Origin: Pull})
 	}
-	return nil
+	return refused
+}
+
+// Covers reports whether all that theirs claims was seen here, apart from what
+// this replica itself never issued.
+func (s *Store) Covers(theirs crdt.Version) (all bool) {
+	s.View(func(d *crdt.Document) { all = d.Covers(theirs) })
+	return all
 }
 
 // Digest returns the document's digest.

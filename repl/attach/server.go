@@ -67,12 +67,15 @@ type Server struct {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle(wireconnect.NewTerminalHandler(handler{s}, connect.WithReadMaxBytes(maxMessage)))
+	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() { end(repl.ErrLeaving) })()
+	defer end(nil)
 	var calls peer.Drain
 	srv := &http.Server{
 		Handler:           calls.Wrap(mux),
 		Protocols:         h2c(),
 		ReadHeaderTimeout: 5 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
+		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          log.New(io.Discard, "", 0), // what speaks no HTTP/2 is hung up on
 	}
 	var failed error

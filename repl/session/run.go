@@ -16,9 +16,10 @@ type Config struct {
 	Out   io.Writer // the transcript
 	Color bool      // in it
 
-	Step  time.Duration // that one step may take
-	Start time.Duration // that one node may take to be ready
-	Grace time.Duration // that nodes have to leave when the run is over
+	Step  time.Duration   // that one step may take
+	Start time.Duration   // that one node may take to be ready
+	Grace time.Duration   // that nodes have to leave when the run is over
+	Hurry context.Context // its end ends the grace; nil: it never does
 }
 
 // DefaultConfig returns a configuration that lacks program, environment,

@@ -42,7 +42,11 @@ func (s *stage) close() error {
 	for _, p := range s.nodes {
 		_ = p.signal(syscall.SIGTERM) // else it is killed below
 	}
-	grace, cancel := context.WithTimeout(context.Background(), s.cfg.Grace)
+	hurry := s.cfg.Hurry
+	if hurry == nil {
+		hurry = context.Background()
+	}
+	grace, cancel := context.WithTimeout(hurry, s.cfg.Grace)
 	defer cancel()
 	var hung []string
 	for _, p := range s.nodes {
@@ -53,7 +57,7 @@ func (s *stage) close() error {
 		}
 	}
 	err := os.RemoveAll(s.dir)
-	if len(hung) > 0 {
+	if len(hung) > 0 && hurry.Err() == nil {
 		err = errors.Join(fmt.Errorf("within %v of SIGTERM these did not leave and were killed: %s", s.cfg.Grace, strings.Join(hung, " ")), err)
 	}
 	return err
