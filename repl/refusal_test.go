@@ -149,6 +149,12 @@ func TestInterrupted(t *testing.T) {
 		if err == nil || err.Error() != "interrupted" || out.Len() > 0 {
 			t.Errorf("%v, %q", err, out.String())
 		}
+		leaving, leave := context.WithCancelCause(t.Context())
+		time.AfterFunc(100*time.Millisecond, func() { leave(ErrLeaving) })
+		err = larry.Exec(leaving, "await members 9", larry.opt, &out, &out)
+		if lot.CodeOf(err) != lot.Unreachable || err.Error() != "interrupted: the node is leaving" {
+			t.Errorf("while the node leaves: %v", err)
+		}
 	})
 }
 

@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
-	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 
 	"parking/node/discover"
 )
@@ -46,6 +46,9 @@ func load(flags *pflag.FlagSet) (settings, error) {
 			if !f.Changed {
 				return "", nil
 			}
+			if list, ok := f.Value.(pflag.SliceValue); ok {
+				return f.Name, list.GetSlice() // an empty one among them too
+			}
 			return f.Name, posflag.FlagVal(flags, f)
 		}),
 	}
@@ -61,6 +64,13 @@ func load(flags *pflag.FlagSet) (settings, error) {
 			return s, &usageError{err}
 		}
 		s.given[key] = true
+	}
+	if s.typed["command"] != s.typed["file"] { // what was typed rules over what was not
+		for _, name := range []string{"command", "file"} {
+			if !s.typed[name] {
+				k.Delete(name)
+			}
+		}
 	}
 	err := k.UnmarshalWithConf("", &s, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
 		Result: &s, WeaklyTypedInput: true, TagName: "koanf", Squash: true,
@@ -98,7 +108,7 @@ func loadFile(k *koanf.Koanf, flags *pflag.FlagSet) error {
 	if info, err := os.Stat(full); err == nil && (!info.Mode().IsRegular() || info.Size() > maxConfig) {
 		return fmt.Errorf("the settings in %s are no file of at most %d bytes", path, maxConfig)
 	}
-	err = k.Load(file.Provider(full), yaml.Parser())
+	err = k.Load(file.Provider(full), asWritten{})
 	var unreadable *fs.PathError
 	switch {
 	case errors.As(err, &unreadable):
@@ -114,6 +124,37 @@ func loadFile(k *koanf.Koanf, flags *pflag.FlagSet) error {
 	}
 	return nil
 }
+
+// asWritten reads YAML and leaves values as they were written: a cookie of 012
+// is not the number ten.
+type asWritten struct{}
+
+// Unmarshal implements koanf.Parser.
+func (asWritten) Unmarshal(b []byte) (map[string]any, error) {
+	var nodes map[string]yaml.Node
+	if err := yaml.Unmarshal(b, &nodes); err != nil {
+		return nil, err
+	}
+	out := make(map[string]any, len(nodes))
+	for key, n := range nodes {
+		switch n.Kind {
+		case yaml.ScalarNode:
+			out[key] = n.Value
+		case yaml.SequenceNode:
+			var list []string
+			if err := n.Decode(&list); err != nil {
+				return nil, err
+			}
+			out[key] = list
+		default:
+			return nil, fmt.Errorf("%s is neither a value nor a list of them", key)
+		}
+	}
+	return out, nil
+}
+
+// Marshal implements koanf.Parser.
+func (asWritten) Marshal(map[string]any) ([]byte, error) { return nil, errors.ErrUnsupported }
 
 // checkType refuses a value, from a file or the environment, that the flag of
 // that name would not take.

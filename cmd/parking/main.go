@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"parking/repl"
 )
@@ -34,7 +35,13 @@ func run(ctx context.Context, args []string) int {
 	root.AddCommand(attachCommand(), demoCommand(), versionCommand())
 	for _, c := range append(root.Commands(), root) {
 		c.SilenceErrors, c.SilenceUsage = true, true
-		c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+		c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+			if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+				_, usage := pflag.UnquoteUsage(bad.GetFlag())
+				err = fmt.Errorf("--%s %.40q is not what it takes: %s", bad.GetFlag().Name, bad.GetValue(), usage)
+			}
+			return &usageError{err}
+		})
 	}
 	root.Version = versionText()
 	root.SetVersionTemplate("{{.Version}}\n")

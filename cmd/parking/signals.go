@@ -27,7 +27,7 @@ type signals struct {
 }
 
 // catch returns a context that the first INT, TERM or HUP ends; a second one
-// ends the process at once. At a prompt, INT ticks instead.
+// ends the process at once, but see Hurry. At a prompt, INT ticks instead.
 func catch(parent context.Context) (context.Context, *signals) {
 	ctx, cancel := context.WithCancel(parent)
 	s := &signals{Interrupt: make(chan struct{}, 1), Resize: make(chan struct{}, 1)}

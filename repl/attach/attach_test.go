@@ -54,7 +54,7 @@ func (d *desk) Exec(ctx context.Context, line string, opt repl.Options, out, rem
 	case "block":
 		d.blocked <- struct{}{}
 		<-ctx.Done()
-		d.ended <- ctx.Err()
+		d.ended <- context.Cause(ctx)
 		return lot.Refuse(lot.Refused, "interrupted")
 	case "die":
 		fmt.Fprintln(out, "ok")
@@ -331,6 +331,9 @@ func TestStop(t *testing.T) {
 	stop()
 	if err := take(t, "error", failed); err == nil || err.Error() != "interrupted" {
 		t.Errorf("Exec: %v", err)
+	}
+	if why := take(t, "end of the command", d.ended); !errors.Is(why, repl.ErrLeaving) {
+		t.Errorf("the command ended because of %v", why)
 	}
 	if err := take(t, "end of the watch", watched); !errors.Is(err, repl.ErrGone) {
 		t.Errorf("Watch: %v", err)
