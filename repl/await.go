@@ -91,10 +91,10 @@ func parseCondition(n *node.Node, args []string) (condition, error) {
 	case slices.Equal(args, []string{"converged"}):
 		return converged(n), nil
 	case len(args) == 2 && args[0] == "members":
-		want, err := positive(args[1], "how many members")
+		want, err := positive(args[1], "the number of members")
 		return membersAre(n, want), err
 	case len(args) == 3 && args[0] == "gates" && strings.TrimSuffix(args[2], "s") == "node":
-		want, err := positive(args[1], "how many nodes")
+		want, err := positive(args[1], "the number of nodes")
 		return gatesOn(n, want), err
 	case len(args) == 2 && args[0] == "vehicle":
 		p, err := lot.ParsePlate(args[1])

@@ -49,7 +49,8 @@ func init() { // not an initializer: help reads the table that it stands in
 		{Name: "spaces", run: showSpaces,
 			Help: "total, taken and free spaces", Example: "spaces"},
 		{Name: "gate", Args: "N enter PLATE | N exit PLATE | N crash | N move NODE", min: 2, max: 3, run: gate, next: nth(1, "enter", "exit", "crash", "move"),
-			Help: "through gate N's process, wherever it runs", Example: `gate 2 enter "ABC 123"`},
+			Help: "through gate N's process, wherever it runs", Example: `gate 2 enter "ABC 123"`,
+			More: "enter and exit send a vehicle through; crash makes the process panic, and its supervisor starts\n  it again; move hands the gate over to another node."},
 		{Name: "gates", run: showGates,
 			Help: "which node runs which gate", Example: "gates",
 			More: "IN and OUT count what went through the gate's process, on all nodes; track_entry only names a gate."},
@@ -64,10 +65,10 @@ func init() { // not an initializer: help reads the table that it stands in
 		{Name: "kill-node", Args: "[NODE]", max: 1, run: killNode,
 			Help: "abrupt death of this node, or another", Example: "kill-node gary"},
 		{Name: "await", Args: "CONDITION [DURATION]", min: 1, max: 4, run: await, next: afterAwait,
-			Help: "wait until it holds; help await tells what can", Example: `await vehicle "ABC 123" 2s`,
+			Help: "wait until a condition holds", Example: `await vehicle "ABC 123" 2s`,
 			More: "The condition is one of: " + conditions + ".\n  The duration is 10s if none is given; quote a plate that looks like one."},
 		{Name: "watch", Args: "[EVERY] COMMAND", min: 1, max: -1, local: watch, next: afterWatch,
-			Help: "run a command again and again, until Ctrl-C", Example: "watch 500ms gates"},
+			Help: "run a command again and again, until Ctrl-C", Example: "watch 500ms gates", More: "EVERY is a duration; 2s if none is given."},
 		{Name: "source", Args: "FILE", min: 1, max: 1, local: source,
 			Help: "run the commands in a file", Example: "source commands.txt"},
 		{Name: "time", Args: "on | off", min: 1, max: 1, local: timing, next: first("on", "off"),
@@ -136,10 +137,10 @@ type call struct {
 func number(s, what string) (int, error) {
 	v, err := strconv.Atoi(s)
 	if errors.Is(err, strconv.ErrRange) {
-		return 0, lot.Refuse(lot.Range, "%.40s is out of range; %s is nowhere near that", s, what)
+		return 0, lot.Refuse(lot.Range, "%.40s is out of range: %s is much smaller", s, what)
 	}
 	if err != nil {
-		return 0, lot.Refuse(lot.Usage, "%.40q is not a number; %s is one", s, what)
+		return 0, lot.Refuse(lot.Usage, "%s is a number, not %.40q", what, s)
 	}
 	return v, nil
 }

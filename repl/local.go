@@ -130,6 +130,17 @@ func watch(s *Shell, c *localCall) error {
 	case every < watchLeast:
 		return lot.Refuse(lot.Usage, "every %v is too often; %v is the least", every, watchLeast)
 	}
+	w, err := parse(command)
+	if err != nil {
+		return err
+	}
+	cmd, err := find(w.name)
+	switch {
+	case err != nil:
+		return err
+	case cmd.Name == "watch":
+		return lot.Refuse(lot.Usage, "watch watches other commands, for example watch 500ms gates")
+	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

@@ -37,9 +37,9 @@ func TestRefusals(t *testing.T) {
 			{`track_entry X -1`, lot.Range, "gate -1: this lot has gates 1-4"},
 			{`track_exit "ABC 123" 9`, lot.Range, "gate 9: this lot has gates 1-4"},
 			{`track_exit "ABC 123" 0`, lot.Range, "gate 0: this lot has gates 1-4"},
-			{`track_entry X one`, lot.Usage, `"one" is not a number; a gate is one`},
-			{`track_entry X 1.5`, lot.Usage, `"1.5" is not a number; a gate is one`},
-			{`gate one crash`, lot.Usage, `"one" is not a number; a gate is one`},
+			{`track_entry X one`, lot.Usage, `a gate is a number, not "one"`},
+			{`track_entry X 1.5`, lot.Usage, `a gate is a number, not "1.5"`},
+			{`gate one crash`, lot.Usage, `a gate is a number, not "one"`},
 			{`track_entry "" 1`, lot.Usage, "the plate is empty; it has 1 to 16 printable characters"},
 			{`track_entry "  " 1`, lot.Usage, "the plate is empty; it has 1 to 16 printable characters"},
 			{`gate 1 enter ""`, lot.Usage, "the plate is empty; it has 1 to 16 printable characters"},
@@ -62,9 +62,9 @@ func TestRefusals(t *testing.T) {
 			{`gates now`, lot.Usage, "too many arguments: gates takes none"},
 			{`read all`, lot.Usage, "read takes --limit N, or nothing"},
 			{`read --limit`, lot.Usage, "read takes --limit N, or nothing"},
-			{`read --limit x`, lot.Usage, `"x" is not a number; a limit is one`},
+			{`read --limit x`, lot.Usage, `a limit is a number, not "x"`},
 			{`set spaces`, lot.Usage, "missing argument: set spaces N | gates N; for example set spaces 120"},
-			{`set spaces x`, lot.Usage, `"x" is not a number; a setting's value is one`},
+			{`set spaces x`, lot.Usage, `a setting's value is a number, not "x"`},
 			{`set spaces 0`, lot.Range, "spaces 0: a lot has 1 to 100000000 spaces"},
 			{`set gates 257`, lot.Range, "gates 257: a lot has 1 to 256 gates"},
 			{`set colour 1`, lot.Usage, "there is no setting colour; there are set spaces N and set gates N"},
@@ -89,19 +89,23 @@ func TestAFullLot(t *testing.T) {
 		larry.do("gate 1 enter B")
 		larry.fails("gate 1 enter C", lot.Full, "the lot is full: 2 of 2 spaces are taken; try again after an exit, or set spaces to more")
 		out, remarks, err := larry.exec("track_entry C 1")
-		if out != "ok   0 of 2 spaces free\n" || remarks != "warning: the lot is over by 1: 3 vehicles in 2 spaces\n" || err != nil {
+		if out != "ok   0 of 2 spaces free, over by 1\n" || remarks != "warning: the lot is over by 1: 3 vehicles in 2 spaces\n" || err != nil {
 			t.Errorf("track_entry on a full lot: %q, %q, %v", out, remarks, err)
 		}
 		equal(t, "spaces", larry.do("spaces"), "2 spaces: 3 taken, 0 free, over by 1\n")
 		equal(t, "spaces", larry.json().do("spaces"), `{"total":2,"taken":3,"free":0,"over":1}`+"\n")
-		if got := larry.do("read --limit 0"); !strings.Contains(got, "   3 of 2 taken, over by 1\n and 3 more\n") && !strings.Contains(got, "3 of 2 taken, over by 1") {
+		if got := larry.do("read --limit 0"); !strings.Contains(got, "   3 of 2 taken, over by 1\n") || !strings.HasSuffix(got, "\n and 3 more\n") {
 			t.Errorf("read: %s", got)
 		}
 		out, remarks, err = larry.exec("set spaces 1")
 		if out != "ok   spaces 1, everywhere\n" || remarks != "warning: the lot is over by 2; nobody is turned out\n" || err != nil {
 			t.Errorf("fewer spaces than vehicles: %q, %q, %v", out, remarks, err)
 		}
-		for _, plate := range []string{"A", "B", "C"} {
+		if _, remarks, _ = larry.exec("set gates 3"); remarks != "" {
+			t.Errorf("set gates on a full lot: %q", remarks)
+		}
+		equal(t, "an exit", larry.do("gate 1 exit A"), "ok   0 of 1 spaces free, over by 1\n")
+		for _, plate := range []string{"B", "C"} {
 			larry.do("gate 1 exit " + plate)
 		}
 		equal(t, "spaces", larry.do("spaces"), "1 space: 0 taken, 1 free\n")

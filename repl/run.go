@@ -50,7 +50,13 @@ func (c *call) plateAndGate() (p lot.Plate, g lot.GateID, err error) {
 	return p, g, err
 }
 
-func free(s lot.Spaces) string { return fmt.Sprintf("%d of %d spaces free", s.Free(), s.Total) }
+func free(s lot.Spaces) string {
+	over := ""
+	if s.Over() > 0 {
+		over = fmt.Sprintf(", over by %d", s.Over())
+	}
+	return fmt.Sprintf("%d of %d spaces free%s", s.Free(), s.Total, over)
+}
 
 func gate(c *call) error {
 	g, err := gateArg(c.words.args[0])
@@ -114,7 +120,7 @@ func setSetting(c *call) error {
 	if err != nil {
 		return err
 	}
-	if over := c.node.Spaces().Over(); over > 0 {
+	if over := c.node.Spaces().Over(); over > 0 && c.words.args[0] == "spaces" {
 		c.remark("warning: the lot is over by %d; nobody is turned out", over)
 	}
 	return c.ok("%s %d, everywhere", c.words.args[0], v)

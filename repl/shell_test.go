@@ -246,6 +246,7 @@ func TestWatchCommand(t *testing.T) {
 		for line, want := range map[string]string{
 			"watch":            "missing argument: watch [EVERY] COMMAND; for example watch 500ms gates",
 			"watch 500ms":      "missing argument: watch needs a command, for example watch 500ms gates",
+			"watch watch read": "watch watches other commands, for example watch 500ms gates",
 			"watch 1ms read":   "every 1ms is too often; 50ms is the least",
 			"watch 50ms raed":  "unknown command raed; did you mean read?",
 			"watch 50ms gates": "no gates",

@@ -37,14 +37,14 @@ func catch(parent context.Context) (context.Context, *signals) {
 	// not to kill the node. The programs started from here get the default.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	in := make(chan os.Signal, 4)
-	signal.Notify(in, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGWINCH)
+	signal.Notify(in, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGWINCH, syscall.SIGCONT)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for sig := range in {
 			num, _ := sig.(syscall.Signal)
 			switch {
-			case num == syscall.SIGWINCH:
+			case num == syscall.SIGWINCH || num == syscall.SIGCONT:
 				tick(s.Resize)
 			case num == syscall.SIGINT && s.prompting.Load():
 				tick(s.Interrupt)
@@ -54,6 +54,7 @@ func catch(parent context.Context) (context.Context, *signals) {
 				_ = syscall.Kill(os.Getpid(), num)
 			case s.received.CompareAndSwap(0, int32(num)):
 				cancel()
+			case num == syscall.SIGHUP: // a terminal that goes says so twice: by its shell, and itself
 			case s.patient.Load() && s.Hurry.Err() == nil:
 				hurry()
 			default:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/kballard/go-shellquote"
@@ -128,17 +129,20 @@ func greeting(n *node.Node, s settings) string {
 		repl.GatesLine(n),
 	}
 	if s.interactive() {
-		lines = append(lines, "help lists commands; another node: "+another(s))
+		lines = append(lines, "help lists commands; another node: "+another(s, n.Members()))
 	}
 	return strings.Join(lines, "\n")
 }
 
 // another is how one starts the next node of this cluster. It repeats what was
 // typed: a cookie from elsewhere is not shown.
-func another(s settings) string {
-	name := "gary"
-	if s.Name == name {
-		name = "harry"
+func another(s settings, members []node.Member) string {
+	free := slices.DeleteFunc([]string{"gary", "harry", "larry", "moe", "curly", "shemp"}, func(name string) bool {
+		return slices.ContainsFunc(members, func(m node.Member) bool { return m.Name == name && m.Status == member.Alive })
+	})
+	name := "NAME"
+	if len(free) > 0 {
+		name = free[0]
 	}
 	words := []string{"parking --sname", name}
 	for _, f := range []struct{ flag, value string }{

@@ -61,7 +61,7 @@ func helper(mode string) (code int) {
 		Color:  Cyan, NoColor: mode == "nocolor",
 		Exec:     func(ctx context.Context, line string) bool { return execute(ctx, line, out) },
 		Complete: suggest,
-		Events:   events, Resize: ticks(syscall.SIGWINCH), Interrupt: ticks(syscall.SIGINT),
+		Events:   events, Resize: ticks(syscall.SIGWINCH, syscall.SIGCONT), Interrupt: ticks(syscall.SIGINT),
 		History:  []string{"say one", `enter "OLD 1" 3`, "say two"},
 		Remember: func(line string) { out.printf("remember %s", line) },
 	}
@@ -172,9 +172,9 @@ func matching(prefix string, all []Suggestion) (some []Suggestion) {
 	return some
 }
 
-func ticks(sig os.Signal) <-chan struct{} {
+func ticks(sig ...os.Signal) <-chan struct{} {
 	signals, c := make(chan os.Signal, 1), make(chan struct{}, 1)
-	signal.Notify(signals, sig)
+	signal.Notify(signals, sig...)
 	go func() {
 		for range signals {
 			select {

@@ -22,7 +22,7 @@ type outcome int
 
 const (
 	entered outcome = iota // a line is complete
-	resized                // the window has another size; the line is kept
+	resized                // the line is to be drawn anew, for another size
 	ended                  // the session is over
 )
 
@@ -55,6 +55,7 @@ type keyboard struct {
 	line    lineState
 
 	cols    int     // as go-prompt knows them
+	stale   bool    // the terminal's modes, or what is on it, may be another's
 	over    bool    // Input is about to return: no key before the next Setup
 	outcome outcome // why, if over
 	ended   bool    // so is every further one
@@ -74,7 +75,7 @@ func (k *keyboard) Setup() error {
 	k.tty.beginLine()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.over, k.busy, k.current = false, false, text
+	k.over, k.busy, k.current, k.stale = false, false, text, false
 	return nil
 }
 
@@ -271,14 +272,23 @@ func (k *keyboard) interrupt() {
 	}
 }
 
-// resized reports whether the line is drawn for another width than the
-// window's. That is looked up for each key, as a signal may come late.
+// resized reports whether the line has to be drawn anew: for another width,
+// which is looked up for each key, as a signal may come late; or because it was
+// asked for.
 func (k *keyboard) resized() bool {
 	_, cols := k.tty.size()
-	return cols != k.cols
+	return cols != k.cols || k.stale
 }
 
-// wake is called when an event was queued or the window's size has changed.
+// redraw has the line drawn anew, in the terminal's modes for that.
+func (k *keyboard) redraw() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.stale = true
+	k.changed.Broadcast()
+}
+
+// wake is called when an event was queued.
 func (k *keyboard) wake() {
 	k.mu.Lock() // or Read could miss it between its look and its wait
 	defer k.mu.Unlock()

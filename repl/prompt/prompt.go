@@ -75,7 +75,8 @@ type Config struct {
 	// be nil, or be closed.
 	Events <-chan string
 
-	// Resize is sent to when the window's size has changed (SIGWINCH). It may
+	// Resize is sent to when the window's size has changed (SIGWINCH), or the
+	// program goes on after it was stopped (SIGCONT). It may
 	// be nil.
 	Resize <-chan struct{}
 

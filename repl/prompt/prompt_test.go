@@ -5,7 +5,10 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestExec(t *testing.T) {
@@ -164,4 +167,25 @@ func TestNotTerminal(t *testing.T) {
 		t.Errorf("Run: %v", err)
 	}
 	Restore()
+}
+
+// A shell that takes the terminal while the program is stopped leaves it in
+// modes of its own.
+func TestStoppedAndContinued(t *testing.T) {
+	s := start(t, 16, 60, "")
+	s.send("half")
+	s.row("larry> half", 11)
+	must(t, s.cmd.Process.Signal(syscall.SIGSTOP))
+	var status unix.WaitStatus
+	_, err := unix.Wait4(s.cmd.Process.Pid, &status, unix.WUNTRACED, nil)
+	must(t, err)
+	control(t, s.pty, func(fd int) error { return unix.IoctlSetTermios(fd, setTermios, &s.before) })
+	must(t, s.cmd.Process.Signal(syscall.SIGCONT))
+	s.send(left + "x")
+	s.row("larry> halxf", 11)
+	s.send("\r")
+	s.reported("exec halxf")
+	s.prompt()
+	s.send("\x04")
+	s.returned(nil)
 }

@@ -195,7 +195,7 @@ func (s *session) receive(ctx context.Context) {
 				resize = nil
 				continue
 			}
-			s.keys.wake()
+			s.keys.redraw()
 		case _, ok := <-interrupt:
 			if !ok {
 				interrupt = nil

@@ -64,9 +64,9 @@ func (c *command) play(ctx context.Context, on *stage) error {
 	switch {
 	case err != nil:
 	case got.refused && !c.refused:
-		err = &difference{0, "the command was refused", "no error", got.text}
+		err = &difference{0, "the command failed", "no error", got.text}
 	case !got.refused && c.refused:
-		err = &difference{0, "the command was not refused", "an error", got.text}
+		err = &difference{0, "the command did not fail", "an error", got.text}
 	case got.refused:
 		on.checks++
 	case got.quits:
