@@ -196,7 +196,7 @@ func TestWhatCannotBePlayed(t *testing.T) {
 	file := write(t, "start larry\nlary> read\n")
 	for _, c := range []struct{ arg, want string }{
 		{file, file + ":2: \"lary\" does not run here"},
-		{"nowhere", "there is no file nowhere, nor is it one of the sessions that come along: failover, walkthrough"},
+		{"nowhere", "there is no file \"nowhere\", nor is it one of the sessions that come along: failover, walkthrough"},
 		{os.TempDir(), "is a directory"},
 	} {
 		d := start(t, "walkthrough", c.arg) // nothing is played when something cannot be
@@ -237,6 +237,27 @@ func TestAFrozenNodeIsCleanedUp(t *testing.T) {
 	d.ends(t, 130)
 	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("the frozen process: %v", err)
+	}
+}
+
+// A second signal is told by one who does not want to wait for such a node.
+func TestASecondSignalHurries(t *testing.T) {
+	t.Parallel()
+	d := start(t, write(t, waiting))
+	before := d.read(t, "25s")
+	pid, err := strconv.Atoi(regexp.MustCompile(`process +([0-9]+)`).FindStringSubmatch(before)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(syscall.Kill(pid, syscall.SIGSTOP), d.Process.Signal(os.Interrupt), d.Process.Signal(syscall.SIGTERM)); err != nil {
+		t.Fatal(err)
+	}
+	d.ends(t, 130)
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("the frozen process: %v", err)
+	}
+	if said := d.stderr.String(); strings.Contains(said, "did not leave") {
+		t.Errorf("it waited all the same: %s", said)
 	}
 }
 
