@@ -44,9 +44,10 @@ func (n *Node) found() {
 // started, or started first and was joined by nobody, and now has the state of
 // the cluster that it is about to join. It takes back the settings that it
 // founded with and its claims wherever the cluster has its own, whoever's
-// clock says what, so that nothing changes for the cluster.
-func (n *Node) giveWay() {
-	_, _ = n.store.Update(0, func(d *crdt.Document) (ms []crdt.Mutation, err error) {
+// clock says what, so that nothing changes for the cluster. It reports whether
+// there was anything to take back.
+func (n *Node) giveWay() bool {
+	ms, _ := n.store.Update(0, func(d *crdt.Document) (ms []crdt.Mutation, err error) {
 		for _, s := range n.configured() {
 			if v, ok := founded(d, s.key, n.replica); ok {
 				ms = append(ms, n.setSetting(d, s.key, v, true))
@@ -68,6 +69,7 @@ func (n *Node) giveWay() {
 		}
 		return ms, nil
 	})
+	return len(ms) > 0
 }
 
 // follow tells, once, of each setting that was given to this node and that the

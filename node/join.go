@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -97,7 +96,10 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 			sleep(ctx, 100*time.Millisecond)
 		}
 	}
-	_, err := n.catchUp(ctx)
+	them, err := n.catchUp(ctx)
+	if them.ready {
+		n.met.Store(true)
+	}
 	return errors.Join(err, ctx.Err())
 }
 
@@ -203,7 +205,10 @@ func (n *Node) enter(ctx context.Context, h *greeted) error {
 		return err
 	}
 	n.view.wake()
-	if err := n.pullFrom(ctx, h.name); err != nil {
+	if _, err := n.reach(ctx, h.name); err != nil {
+		return err
+	}
+	if err := n.repl.PullFrom(ctx, h.name); err != nil {
 		return err
 	}
 	if n.isReady() {
@@ -212,69 +217,82 @@ func (n *Node) enter(ctx context.Context, h *greeted) error {
 	return nil
 }
 
-// pullFrom brings that node's state here, once it is in view.
-func (n *Node) pullFrom(ctx context.Context, name string) error {
+// reach returns the link to the node of that name, once it is in view.
+func (n *Node) reach(ctx context.Context, name string) (*link, error) {
 	inView, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	for {
-		if _, ok := n.links.to(name); ok {
-			return n.repl.PullFrom(ctx, name)
+		if k, ok := n.links.to(name); ok {
+			return k, nil
 		}
 		if !sleep(inView, 5*time.Millisecond) {
-			return fmt.Errorf("node: %s was joined and did not come into view", name)
+			return nil, fmt.Errorf("node: %s was joined and did not come into view", name)
 		}
 	}
 }
 
-// meetIfAlone lets a node that has met no cluster yet meet the others in view,
-// if there are any: those joined it, or gossip for its last life reached this
-// one, or all were starting when they met. It does for such a node what enter
-// does for one that joins, but that of two which were alone the older one need
-// not give way.
-func (n *Node) meetIfAlone(ctx context.Context) {
-	if !n.isReady() || n.met.Load() || len(n.view.others()) == 0 || !n.meeting.TryLock() {
-		return
-	}
-	defer n.meeting.Unlock()
-	n.stew.hold()
-	defer n.stew.release()
-	if elder, _ := n.catchUp(ctx); elder {
-		n.giveWay()
+// unmet reports whether others are in view and this node, which was alone, has
+// not met a cluster yet: those joined it, or gossip for its last life reached
+// this one, or all were starting when they met. Until then it leaves the gates
+// alone.
+func (n *Node) unmet() bool {
+	return n.isReady() && !n.met.Load() && len(n.view.others()) > 0
+}
+
+// meetOthers does for such a node what enter does for one that joins, but that of two
+// which were alone the older one need not give way. It reports whether that is
+// done: whether one of the others is ready too.
+func (n *Node) meetOthers(ctx context.Context) bool {
+	them, _ := n.catchUp(ctx)
+	if them.elder && n.giveWay() {
 		n.follow(true)
 	}
+	if them.ready {
+		n.met.Store(true)
+	}
+	return them.ready
+}
+
+// company is what one has learnt of the others in view.
+type company struct {
+	ready bool // one of them is not still looking for its cluster
+	elder bool // one of them is in a cluster that was there before this node
 }
 
 // catchUp pulls from everyone in view, so that no claim is made in ignorance
 // of others'. Those that do not answer are left to the replicator. It says hello
 // to each too: the gossip of a join misses a node now and then, and that one
-// would not see the joiner for half a minute. It reports whether one of them is
-// in a cluster that was there before this node; the error is a refusal, by one
+// would not see the joiner for half a minute. The error is a refusal, by one
 // that has met another node of this name meanwhile.
-func (n *Node) catchUp(ctx context.Context) (elder bool, err error) {
-	var older atomic.Bool
-	others := n.view.others()
-	refusals := make([]error, len(others))
+func (n *Node) catchUp(ctx context.Context) (them company, refusal error) {
 	var wg sync.WaitGroup
-	for i, name := range others {
+	var mu sync.Mutex
+	for _, name := range n.view.others() {
 		wg.Go(func() {
-			err := n.pullFrom(ctx, name)
-			if k, ok := n.links.to(name); ok && err == nil {
-				var reply *wire.HelloReply
+			var reply *wire.HelloReply
+			k, err := n.reach(ctx, name)
+			if err == nil { // before the pull: what it has when it is ready comes with that
 				reply, err = n.hello(ctx, k.Link, askTimeout)
-				if age := reply.GetReadyMs(); age > 0 {
-					n.met.Store(true)
-					older.CompareAndSwap(false, reply.GetMet() || age > n.age())
-				}
 			}
-			if errors.Is(err, errRefused) {
-				refusals[i] = err
-			} else if err != nil {
+			if err == nil {
+				err = n.repl.PullFrom(ctx, name)
+			}
+			age := reply.GetReadyMs()
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				them.ready = them.ready || age > 0
+				them.elder = them.elder || age > 0 && (reply.GetMet() || age > n.age())
+			case errors.Is(err, errRefused):
+				refusal = err
+			default:
 				n.log.Info("first pull failed", "node", name, "err", err)
 			}
 		})
 	}
 	wg.Wait()
-	return older.Load(), errors.Join(refusals...)
+	return them, refusal
 }
 
 func (n *Node) notice(format string, args ...any) {

@@ -16,7 +16,6 @@ import (
 func (n *Node) keepJoining(ctx context.Context, cert *cookie.Certificate) {
 	told := make(map[string]bool)
 	for sleep(ctx, rejoinInterval) {
-		n.meetIfAlone(ctx)
 		for _, addr := range append(n.unseen(), n.callers.take(n.inView)...) {
 			name, err := n.joinOne(ctx, cert, addr)
 			if err == nil && slices.Contains(n.cfg.Join, addr) {

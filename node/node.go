@@ -45,11 +45,10 @@ type Node struct {
 
 	wrapGossip func(replicate.Gossip) replicate.Gossip // between repl and agent; nil: nothing
 
-	over    int               // vehicles above the spaces at the last look; under the store's lock
-	joined  map[string]string // who answered at which address in Join; Run's, then keepJoining's
-	met     atomic.Bool       // whether it has been with a node that was ready: else it gives way
-	meeting sync.Mutex        // held by the one meetIfAlone under way
-	given   given
+	over   int               // vehicles above the spaces at the last look; under the store's lock
+	joined map[string]string // who answered at which address in Join; Run's, then keepJoining's
+	met    atomic.Bool       // whether it has been with a node that was ready: else it gives way
+	given  given
 
 	callers callers
 }
@@ -124,10 +123,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		}
 	})
 	wg.Go(func() {
-		n.view.run(work, func() {
-			n.changed(work)
-			wg.Go(func() { n.meetIfAlone(work) })
-		})
+		n.view.run(work, func() { n.changed(work) })
 	})
 	wg.Go(func() { n.repl.Run(work) })
 	defer func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"parking/gates"
 	"parking/lot"
@@ -47,15 +48,25 @@ func (s *steward) wake() {
 	}
 }
 
+// meetInterval is how long those that one has not met yet are given to become
+// ready.
+const meetInterval = 100 * time.Millisecond
+
 func (s *steward) run(ctx context.Context) {
+	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.pokes:
-			s.settle()
-			s.n.follow(false)
+		case <-again:
 		}
+		again = nil
+		if s.n.unmet() && !s.n.meetOthers(ctx) {
+			again = time.After(meetInterval)
+		}
+		s.settle()
+		s.n.follow(false)
 	}
 }
 
@@ -77,7 +88,7 @@ func (s *steward) release() {
 func (s *steward) settle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.retired || s.held > 0 {
+	if s.retired || s.held > 0 || s.n.unmet() {
 		return
 	}
 	n := s.n

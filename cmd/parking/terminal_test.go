@@ -220,11 +220,16 @@ func TestWaysToEnd(t *testing.T) {
 		code   int
 		others string
 	}{
-		"quit":      {func(w *window) { w.send("quit\r") }, 0, "left"},
-		"ctrl-d":    {func(w *window) { w.send("\x04") }, 0, "left"},
-		"term":      {func(w *window) { w.signal("larry", syscall.SIGTERM) }, 143, "left"},
-		"hup":       {func(w *window) { w.signal("larry", syscall.SIGHUP) }, 129, "left"},
-		"int":       {func(w *window) { w.signal("larry", syscall.SIGINT); w.send("quit\r") }, 0, "left"},
+		"quit":   {func(w *window) { w.send("quit\r") }, 0, "left"},
+		"ctrl-d": {func(w *window) { w.send("\x04") }, 0, "left"},
+		"term":   {func(w *window) { w.signal("larry", syscall.SIGTERM) }, 143, "left"},
+		"hup":    {func(w *window) { w.signal("larry", syscall.SIGHUP) }, 129, "left"},
+		"not int": {func(w *window) {
+			w.signal("larry", syscall.SIGINT)
+			w.send("await members 2\r")
+			w.expect("^ok   after")
+			w.send("quit\r")
+		}, 0, "left"},
 		"kill-node": {func(w *window) { w.send("kill-node\r") }, 137, "failed"},
 		"in await": {func(w *window) {
 			w.send("await members 9 1h\r")
