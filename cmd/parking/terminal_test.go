@@ -224,6 +224,7 @@ func TestWaysToEnd(t *testing.T) {
 		"ctrl-d": {func(w *window) { w.send("\x04") }, 0, "left"},
 		"term":   {func(w *window) { w.signal("larry", syscall.SIGTERM) }, 143, "left"},
 		"hup":    {func(w *window) { w.signal("larry", syscall.SIGHUP) }, 129, "left"},
+		"hung up by the shell, and by the terminal": {func(w *window) { w.signal("larry", syscall.SIGHUP); w.signal("larry", syscall.SIGHUP) }, 129, "left"},
 		"not int": {func(w *window) {
 			w.signal("larry", syscall.SIGINT)
 			w.send("await members 2\r")
