@@ -224,40 +224,31 @@ func TestASignalCleansUp(t *testing.T) {
 }
 
 func TestAFrozenNodeIsCleanedUp(t *testing.T) {
-	t.Parallel()
-	d := start(t, write(t, waiting))
-	before := d.read(t, "25s")
-	pid, err := strconv.Atoi(regexp.MustCompile(`process +([0-9]+)`).FindStringSubmatch(before)[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(syscall.Kill(pid, syscall.SIGSTOP), d.Process.Signal(os.Interrupt)); err != nil {
-		t.Fatal(err)
-	}
-	d.ends(t, 130)
-	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("the frozen process: %v", err)
-	}
-}
-
-// A second signal is told by one who does not want to wait for such a node.
-func TestASecondSignalHurries(t *testing.T) {
-	t.Parallel()
-	d := start(t, write(t, waiting))
-	before := d.read(t, "25s")
-	pid, err := strconv.Atoi(regexp.MustCompile(`process +([0-9]+)`).FindStringSubmatch(before)[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(syscall.Kill(pid, syscall.SIGSTOP), d.Process.Signal(os.Interrupt), d.Process.Signal(syscall.SIGTERM)); err != nil {
-		t.Fatal(err)
-	}
-	d.ends(t, 130)
-	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("the frozen process: %v", err)
-	}
-	if said := d.stderr.String(); strings.Contains(said, "did not leave") {
-		t.Errorf("it waited all the same: %s", said)
+	for how, signals := range map[string][]os.Signal{
+		"after its time to leave":     {os.Interrupt},
+		"at once, on a second signal": {os.Interrupt, syscall.SIGTERM},
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			d := start(t, write(t, waiting))
+			before := d.read(t, "25s")
+			pid, err := strconv.Atoi(regexp.MustCompile(`process +([0-9]+)`).FindStringSubmatch(before)[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			for _, sig := range signals {
+				if err := d.Process.Signal(sig); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d.ends(t, 130)
+			if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+				t.Errorf("the frozen process: %v", err)
+			}
+		})
 	}
 }
 
