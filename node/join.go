@@ -84,7 +84,7 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 			}
 			switch {
 			case errors.Is(err, errStranger): // it may have the port of one that ended
-				n.notice("%v; it is left alone", err)
+				n.leftAlone(nb.Addr, err)
 			case errors.Is(err, errRefused):
 				return err
 			default:

@@ -41,13 +41,15 @@ func TestTwoWorldsWithANameInCommon(t *testing.T) {
 		if told := gary.told(node.Notice); len(told) != 1 || !strings.Contains(told[0].Reason, "is called larry, as is the one at") {
 			t.Errorf("gary told of the second larry: %+v", told)
 		}
-		gary.forget()
 		epochs := larry.epochs()
 		time.Sleep(time.Minute)
+		if told := gary.told(node.Notice); len(told) != 1 {
+			t.Errorf("gary goes on telling of the second larry: %+v", told)
+		}
 		if now := larry.epochs(); now != epochs {
 			t.Errorf("gates moved: epochs %s, then %s", epochs, now)
 		}
-		if told := gary.told(node.NodeFailed, node.GatesRun, node.GatesSplit); len(told) > 0 {
+		if told := gary.told(node.NodeJoined, node.NodeFailed, node.GatesRun, node.GatesSplit); len(told) > 0 {
 			t.Errorf("gary told %+v", told)
 		}
 		if len(second.Members()) != 1 || len(second.RunsHere()) != 4 {

@@ -14,18 +14,24 @@ import (
 // keepJoining goes on trying those that it knows of and does not see, until
 // ctx ends: whom it was told to join, and its neighbours.
 func (n *Node) keepJoining(ctx context.Context, cert *cookie.Certificate) {
-	told := make(map[string]bool)
 	for sleep(ctx, rejoinInterval) {
 		for _, addr := range append(n.unseen(), n.callers.take(n.inView)...) {
 			name, err := n.joinOne(ctx, cert, addr)
 			if err == nil && slices.Contains(n.cfg.Join, addr) {
 				n.joined[addr] = name
 			}
-			if errors.Is(err, errRefused) && !told[addr] {
-				told[addr] = true
-				n.notice("%v", err)
+			if errors.Is(err, errRefused) {
+				n.leftAlone(addr, err)
 			}
 		}
+	}
+}
+
+// leftAlone tells, once, that the node at addr is not joined.
+func (n *Node) leftAlone(addr string, err error) {
+	if !n.told[addr] {
+		n.told[addr] = true
+		n.notice("%v; it is left alone", err)
 	}
 }
 

@@ -47,6 +47,7 @@ type Node struct {
 
 	over   int               // vehicles above the spaces at the last look; under the store's lock
 	joined map[string]string // who answered at which address in Join; Run's, then keepJoining's
+	told   map[string]bool   // the addresses of which was told that they are left alone; as joined
 	met    atomic.Bool       // whether it has been with a node that was ready: else it gives way
 	given  given
 
@@ -66,6 +67,7 @@ func New(cfg Config) (*Node, error) {
 		ready: make(chan struct{}),
 
 		joined: make(map[string]string),
+		told:   make(map[string]bool),
 		given:  given{told: make(map[string]bool)},
 	}
 	n.replica = crdt.NewReplica(n.self.Node, n.self.Incarnation)

@@ -16,8 +16,8 @@ type signals struct {
 	// Interrupt and Resize tick while a prompt has the terminal.
 	Interrupt, Resize chan struct{}
 
-	// Hurry is ended by a second signal where patient was called: what is
-	// being cleaned up is to be so faster. A third one ends the process.
+	// Hurry is ended by a second signal where patient is set: what is being
+	// cleaned up is to be so faster. A third one ends the process.
 	Hurry   context.Context
 	patient atomic.Bool
 

@@ -36,16 +36,6 @@ func (r row) contains(seq uint64) bool {
 // gap.
 func (v Version) Max(r Replica) uint64 { return v.rows[r].max }
 
-// Gapped reports whether something was seen whose predecessor was not.
-func (v Version) Gapped() bool {
-	for _, r := range v.rows {
-		if len(r.cloud) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // Lag returns how many dots are missing before ones that were seen.
 func (v Version) Lag() (n uint64) {
 	for _, r := range v.rows {

@@ -203,7 +203,7 @@ func (d *Document) Version() Version { return d.seen.clone() }
 
 // Covers reports whether every dot was seen that another replica claims to
 // have seen, apart from what this very replica never issued.
-func (d *Document) Covers(theirs Version) bool { return d.seen.Covers(d.Issued(theirs)) }
+func (d *Document) Covers(theirs Version) bool { return d.seen.Covers(d.issuedOf(theirs)) }
 
 // Has reports whether that dot was seen.
 func (d *Document) Has(dot Dot) bool { return d.seen.Contains(dot) }

@@ -21,9 +21,6 @@ const (
 // others refuse.
 func millis(t time.Time) int64 { return min(max(t.UnixMilli(), 0), maxMillis) }
 
-// Time returns the stamp's physical part.
-func (s Stamp) Time() time.Time { return time.UnixMilli(int64(s >> 16)) }
-
 // clock is a hybrid logical clock (Kulkarni et al. 2014). It never runs
 // backwards, and never behind a stamp it has seen.
 type clock struct{ last Stamp }

@@ -248,7 +248,7 @@ func TestReadersMayRunAtOnce(t *testing.T) {
 				d.Siblings("gates")
 				d.Keys()
 				v := d.Version()
-				v.Gapped()
+				v.Lag()
 				d.Since(v)
 				d.Since(Version{})
 				for range d.State().Chunks {

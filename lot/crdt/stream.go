@@ -128,15 +128,15 @@ func (d *Document) BelieveState(s *State) (forged error) {
 	}
 	own := s.Version.rows[d.self]
 	unissued(Dot{d.self, max(own.max, slices.Max(append(own.sortedCloud(), 0)))})
-	s.Version = d.Issued(s.Version)
+	s.Version = d.issuedOf(s.Version)
 	s.Live = slices.DeleteFunc(s.Live, func(m Mutation) bool { return unissued(m.Dot) })
 	s.Early = slices.DeleteFunc(s.Early, unissued)
 	return forged
 }
 
-// Issued returns v, which another replica claims to have seen, without the
+// issuedOf returns v, which another replica claims to have seen, without the
 // dots of this very replica that it never issued.
-func (d *Document) Issued(v Version) Version {
+func (d *Document) issuedOf(v Version) Version {
 	own, claimed := v.rows[d.self]
 	issued := d.seen.Max(d.self)
 	if !claimed || own.max <= issued && len(own.cloud) == 0 {
