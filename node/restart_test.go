@@ -68,41 +68,43 @@ func TestTheEventsOfARestart(t *testing.T) {
 	})
 }
 
-// A node that comes back on its port and looks for nobody, at once or later, is
-// not taken for its old life, though it answers in its name. Those that knew
-// it find it, and what it founded alone changes nothing for them: neither
-// settings nor gates. It has its share of those that its old life left only if
-// it is back before anybody else took them.
+// A node that comes back on its port and looks for nobody is not taken for its
+// old life, though it answers in its name. Those that knew it find it, and what
+// it founded alone changes nothing for them: neither settings nor gates. Only if
+// it is back before anybody took the gates that its old life left may it have
+// its share of them.
 func TestARestartThatJoinsNobody(t *testing.T) {
-	inLabs(t, 8, func(t *testing.T, l *lab) {
-		l.cluster("larry", "gary", "harry")
-		time.Sleep(time.Duration(l.rand.Int64N(int64(time.Second))))
-		l.crash("larry")
-		late := l.rand.IntN(2) == 0
-		if late {
-			time.Sleep(5 * time.Second)
-		}
-		back := l.launchAt(7001, "larry", func(c *node.Config) {
-			c.Directory = nil
-			c.Spaces = node.Setting{Value: 7, Given: true}
-			c.Now = func() time.Time { return time.Now().Add(-time.Hour) }
-		})
-		took := l.eventually(100*time.Millisecond, "the gates to fail over", func() bool {
-			return !slices.ContainsFunc(l.get("gary").GateStates(), func(g node.GateState) bool {
-				return g.Epoch < 2 || len(g.Owners) != 1
+	for when, share := range map[string]int{"at once": 2, "after the failover": 0, "much later": 0} {
+		t.Run(when, func(t *testing.T) {
+			inLabs(t, 4, func(t *testing.T, l *lab) {
+				l.cluster("larry", "gary", "harry")
+				time.Sleep(time.Duration(l.rand.Int64N(int64(time.Second))))
+				failedOver := func() bool {
+					return !slices.ContainsFunc(l.get("gary").GateStates(), func(g node.GateState) bool {
+						return g.Epoch < 2 || len(g.Owners) != 1
+					})
+				}
+				l.crash("larry")
+				if when != "at once" {
+					l.eventually(100*time.Millisecond, "the gates to fail over", failedOver)
+				}
+				if when == "much later" {
+					time.Sleep(5 * time.Second)
+				}
+				back := l.launchAt(7001, "larry", func(c *node.Config) {
+					c.Directory = nil
+					c.Spaces = node.Setting{Value: 7, Given: true}
+					c.Now = func() time.Time { return time.Now().Add(-time.Hour) }
+				})
+				l.eventually(100*time.Millisecond, "the gates to fail over", failedOver)
+				l.await(back)
+				t.Logf("settled after %v", l.settled(5*time.Second))
+				if back.Spaces().Total != 100 || len(back.RunsHere()) > share {
+					t.Errorf("the new life brought %d spaces and runs gates %v", back.Spaces().Total, back.RunsHere())
+				}
 			})
 		})
-		t.Logf("failed over after %v", took)
-		l.await(back)
-		t.Logf("settled after %v", l.settled(5*time.Second))
-		share := 2
-		if late {
-			share = 0
-		}
-		if back.Spaces().Total != 100 || len(back.RunsHere()) > share {
-			t.Errorf("the new life (late: %v) brought %d spaces and runs gates %v", late, back.Spaces().Total, back.RunsHere())
-		}
-	})
+	}
 }
 
 // The second live node of one name is turned away in words, and the cluster is
