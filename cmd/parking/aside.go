@@ -20,10 +20,11 @@ type aside struct {
 func (a *aside) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	above := a.above
-	a.mu.Unlock()
 	if above == nil {
+		defer a.mu.Unlock() // no prompt begins before it is written
 		return os.Stderr.Write(p)
 	}
+	a.mu.Unlock()
 	for line := range bytes.Lines(p) {
 		above(string(bytes.TrimRight(line, "\n")))
 	}

@@ -84,8 +84,11 @@ func live(ctx context.Context, s settings, n *node.Node, socket net.Listener, c 
 	group, life := errgroup.WithContext(life)
 	engine := repl.NewEngine(n)
 	server := &attach.Server{Session: engine, Node: s.Name, Cluster: s.Cluster, Die: die}
-	notes := n.Subscribe()
-	go tellNotices(c.aside, notes)
+	notes, told := n.Subscribe(), make(chan struct{})
+	go func() {
+		defer close(told)
+		tellNotices(c.aside, notes)
+	}()
 	group.Go(func() error { return n.Run(life) })
 	group.Go(func() error { return server.Serve(life, socket) })
 
@@ -95,6 +98,7 @@ func live(ctx context.Context, s settings, n *node.Node, socket net.Listener, c 
 	case <-n.Ready():
 		if c.interactive() {
 			notes.Close() // the prompt tells them from now on
+			<-told
 			c.greeted = repl.GatesLine(n)
 			fmt.Println(greeting(n, s))
 		} else if !c.scripted() {
