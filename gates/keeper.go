@@ -33,8 +33,8 @@ type post[R any] struct {
 	stopped <-chan struct{}
 }
 
-// NewKeeper returns a keeper without gates. crashed is told of every crash, in
-// the gate's goroutine, and must not block.
+// NewKeeper returns a keeper without gates. crashed is told of every crash, by
+// the gate's supervisor when it has started the gate again, and must not block.
 func NewKeeper[R any](book Book[R], crashed func(g lot.GateID, why string)) *Keeper[R] {
 	return &Keeper[R]{book: book, crashed: crashed, posts: make(map[lot.GateID]*post[R])}
 }

@@ -85,6 +85,7 @@ func TestACrash(t *testing.T) {
 				t.Errorf("gate %d after the crashes: %v", g, err)
 			}
 		}
+		synctest.Wait() // a crash is told of after the restart
 		if n := c.crashes.Load(); n != 2 {
 			t.Errorf("told of %d crashes, want 2", n)
 		}

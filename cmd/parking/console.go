@@ -187,7 +187,7 @@ func (c *console) tell(err error) error {
 	case errors.Is(err, repl.ErrDie):
 		c.kill()
 		return nil
-	case c.signals.received.Load() != 0:
+	case c.signals.ended() != 0:
 		return nil // the signal is the reason, and its code the program's
 	case errors.As(err, &line):
 		if c.shell.Options.Format == repl.JSON {

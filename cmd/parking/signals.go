@@ -22,9 +22,13 @@ type signals struct {
 	patient atomic.Bool
 
 	prompting atomic.Bool
-	received  atomic.Int32 // the signal that ended ctx, or 0
+	received  atomic.Bool  // a signal has ended ctx
+	reason    atomic.Int32 // that signal, if it is why the program ends; or byItself
 	stop      func()
 }
+
+// byItself is the reason of a program that no signal ends.
+const byItself = -1
 
 // catch returns a context that the first INT, TERM or HUP ends; a second one
 // ends the process at once, but see Hurry. At a prompt, INT ticks instead.
@@ -52,7 +56,8 @@ func catch(parent context.Context) (context.Context, *signals) {
 				prompt.Restore()
 				signal.Reset(num)
 				_ = syscall.Kill(os.Getpid(), num)
-			case s.received.CompareAndSwap(0, int32(num)):
+			case s.received.CompareAndSwap(false, true):
+				s.reason.CompareAndSwap(0, int32(num))
 				cancel()
 			case num == syscall.SIGHUP: // a terminal that goes says so twice: by its shell, and itself
 			case s.patient.Load() && s.Hurry.Err() == nil:
@@ -80,9 +85,16 @@ func tick(c chan struct{}) {
 	}
 }
 
+// settle notes that the program ends by itself, unless a signal has ended it
+// already: one that comes now, or is still on its way, is not the reason.
+func (s *signals) settle() { s.reason.CompareAndSwap(0, byItself) }
+
+// ended returns the signal for which the program ends, or 0.
+func (s *signals) ended() int { return max(0, int(s.reason.Load())) }
+
 // exit returns the error for the signal that ended the program, or err.
 func (s *signals) exit(err error) error {
-	if num := s.received.Load(); num != 0 {
+	if num := s.ended(); num != 0 {
 		return exitError(128 + num)
 	}
 	return err

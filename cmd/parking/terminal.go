@@ -54,6 +54,9 @@ func (c *console) prompt(ctx context.Context) error {
 		History:   past.all(),
 		Remember:  past.add,
 	})
+	if !errors.Is(err, prompt.ErrNotTerminal) {
+		c.signals.settle()
+	}
 	if errors.Is(err, context.Canceled) {
 		return context.Cause(ctx)
 	}
