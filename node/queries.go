@@ -45,14 +45,42 @@ func (n *Node) Read() (r Reading) {
 	n.store.View(func(d *crdt.Document) {
 		r = Reading{Digest: d.Digest(), Spaces: spaces(d), Vehicles: d.Vehicles()}
 	})
-	slices.SortFunc(r.Vehicles, func(a, b lot.Vehicle) int { return strings.Compare(string(a.Plate), string(b.Plate)) })
+	sortByPlate(r.Vehicles)
 	return r
+}
+
+func sortByPlate(vs []lot.Vehicle) {
+	slices.SortFunc(vs, func(a, b lot.Vehicle) int { return strings.Compare(string(a.Plate), string(b.Plate)) })
 }
 
 // Vehicle returns the plate's vehicle at this replica, and whether it is there.
 func (n *Node) Vehicle(p lot.Plate) (v lot.Vehicle, in bool) {
 	n.store.View(func(d *crdt.Document) { v, in = d.Vehicle(p) })
 	return v, in
+}
+
+// maxSearch is how many vehicles a search looks at.
+const maxSearch = 1 << 14
+
+// Search returns vehicles whose plates begin with prefix, whatever the case:
+// limit at most, sorted by plate. It is made to be called at every key that
+// somebody types: in a lot of many thousands it looks at some of them only.
+func (n *Node) Search(prefix string, limit int) []lot.Vehicle {
+	var found []lot.Vehicle
+	n.store.View(func(d *crdt.Document) {
+		looked := 0
+		for p := range d.Plates() {
+			if looked++; looked > maxSearch {
+				return
+			}
+			if len(p) >= len(prefix) && strings.EqualFold(string(p[:len(prefix)]), prefix) {
+				v, _ := d.Vehicle(p)
+				found = append(found, v)
+			}
+		}
+	})
+	sortByPlate(found)
+	return found[:min(limit, len(found))]
 }
 
 // Digest returns the digest of this replica.

@@ -105,7 +105,8 @@ func parseCondition(n *node.Node, args []string) (condition, error) {
 	case slices.Contains(args, "vehicle"):
 		return nil, lot.Refuse(lot.Usage, `unknown condition %.60q; quote a plate that has blanks: await vehicle "ABC 123"`, strings.Join(args, " "))
 	}
-	return nil, lot.Refuse(lot.Usage, "unknown condition %.60q; there are %s", strings.Join(args, " "), conditions)
+	return nil, lot.Refuse(lot.Usage, "unknown condition %.60q; %s", strings.Join(args, " "),
+		didYouMean(args[0], []string{"converged", "members", "gates", "vehicle"}, "there are "+conditions))
 }
 
 func converged(n *node.Node) condition {

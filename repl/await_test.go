@@ -42,6 +42,7 @@ func TestAwaitRefuses(t *testing.T) {
 			`await`:                  `missing argument: await CONDITION [DURATION]; for example await vehicle "ABC 123" 2s`,
 			`await sunshine`:         `unknown condition "sunshine"; there are ` + known,
 			`await sunshine 2s`:      `unknown condition "sunshine"; there are ` + known,
+			`await convergd 5s`:      `unknown condition "convergd"; did you mean converged?`,
 			`await converged 5`:      `unknown condition "converged 5"; there are ` + known,
 			`await members`:          `missing argument: await members N`,
 			`await no vehicle`:       `missing argument: await no vehicle PLATE`,

@@ -22,11 +22,12 @@ type Command struct {
 	Example string
 	More    string // what help COMMAND tells beside, if anything
 
-	min, max int                              // how many arguments; max < 0: any number
-	next     func(args []string) []Suggestion // what can come after these; may be nil
-	run      func(*call) error                // beside the node; nil: local does it
-	local    func(*Shell, *localCall) error   // at the terminal
-	pages    bool                             // the answer may be long
+	min, max int                            // how many arguments; max < 0: any number
+	next     completer                      // what its arguments can be; may be nil
+	files    bool                           // they are names of files at the terminal
+	run      func(*call) error              // beside the node; nil: local does it
+	local    func(*Shell, *localCall) error // at the terminal
+	pages    bool                           // the answer may be long
 }
 
 // Usage returns how the command is typed.
@@ -40,15 +41,15 @@ var commands []*Command
 
 func init() { // not an initializer: help reads the table that it stands in
 	commands = []*Command{
-		{Name: "track_entry", Args: "PLATE GATE", min: 2, max: 2, run: trackEntry,
+		{Name: "track_entry", Args: "PLATE GATE", min: 2, max: 2, run: trackEntry, next: arguments(nil, gateNumbers),
 			Help: "record an entry at this replica", Example: `track_entry "ABC 123" 1`},
-		{Name: "track_exit", Args: "PLATE [GATE]", min: 1, max: 2, run: trackExit,
+		{Name: "track_exit", Args: "PLATE [GATE]", min: 1, max: 2, run: trackExit, next: arguments(vehicles, gateNumbers),
 			Help: "record an exit at this replica", Example: `track_exit "ABC 123" 1`},
-		{Name: "read", Args: "[--limit N]", max: 2, run: read, pages: true, next: first("--limit"),
+		{Name: "read", Args: "[--limit N]", max: 2, run: read, pages: true, next: arguments(options("--limit", "show that many vehicles")),
 			Help: "this replica: spaces, vehicles, conflicts, digest", Example: "read --limit 20"},
 		{Name: "spaces", run: showSpaces,
 			Help: "total, taken and free spaces", Example: "spaces"},
-		{Name: "gate", Args: "N enter PLATE | N exit PLATE | N crash | N move NODE", min: 2, max: 3, run: gate, next: nth(1, "enter", "exit", "crash", "move"),
+		{Name: "gate", Args: "N enter PLATE | N exit PLATE | N crash | N move NODE", min: 2, max: 3, run: gate, next: afterGate,
 			Help: "through gate N's process, wherever it runs", Example: `gate 2 enter "ABC 123"`,
 			More: "enter and exit send a vehicle through; crash makes the process panic, and its supervisor starts\n  it again; move hands the gate over to another node."},
 		{Name: "gates", run: showGates,
@@ -58,28 +59,28 @@ func init() { // not an initializer: help reads the table that it stands in
 			Help: "the nodes and their state", Example: "members"},
 		{Name: "status", run: showStatus,
 			Help: "this node: address, incarnation, version, digest", Example: "status"},
-		{Name: "set", Args: "spaces N | gates N", min: 2, max: 2, run: setSetting, next: first("spaces", "gates"),
+		{Name: "set", Args: "spaces N | gates N", min: 2, max: 2, run: setSetting, next: arguments(settingNames),
 			Help: "change a replicated setting, everywhere", Example: "set spaces 120"},
 		{Name: "rebalance", run: rebalance,
 			Help: "spread the gates over the nodes now", Example: "rebalance"},
-		{Name: "kill-node", Args: "[NODE]", max: 1, run: killNode,
+		{Name: "kill-node", Args: "[NODE]", max: 1, run: killNode, next: arguments(nodes),
 			Help: "abrupt death of this node, or another", Example: "kill-node gary"},
 		{Name: "await", Args: "CONDITION [DURATION]", min: 1, max: 4, run: await, next: afterAwait,
 			Help: "wait until a condition holds", Example: `await vehicle "ABC 123" 2s`,
 			More: "The condition is one of: " + conditions + ".\n  The duration is 10s if none is given; quote a plate that looks like one."},
 		{Name: "watch", Args: "[EVERY] COMMAND", min: 1, max: -1, local: watch, next: afterWatch,
 			Help: "run a command again and again, until Ctrl-C", Example: "watch 500ms gates", More: "EVERY is a duration; 2s if none is given."},
-		{Name: "source", Args: "FILE", min: 1, max: 1, local: source,
+		{Name: "source", Args: "FILE", min: 1, max: 1, local: source, files: true,
 			Help: "run the commands in a file", Example: "source commands.txt"},
-		{Name: "time", Args: "on | off", min: 1, max: 1, local: timing, next: first("on", "off"),
+		{Name: "time", Args: "on | off", min: 1, max: 1, local: timing, next: arguments(onOffWords),
 			Help: "tell how long each command took", Example: "time on"},
-		{Name: "events", Args: "on | off", min: 1, max: 1, local: events, next: first("on", "off"),
+		{Name: "events", Args: "on | off", min: 1, max: 1, local: events, next: arguments(onOffWords),
 			Help: "show what happens elsewhere, or do not", Example: "events off"},
 		{Name: "history", local: history,
 			Help: "the lines typed so far", Example: "history"},
 		{Name: "clear", local: clearScreen,
 			Help: "clear the screen", Example: "clear"},
-		{Name: "help", Args: "[COMMAND]", max: 1, run: help, next: afterHelp,
+		{Name: "help", Args: "[COMMAND]", max: 1, run: help, next: arguments(commandNames),
 			Help: "this list, or more on one command", Example: "help gate"},
 		{Name: "quit", local: quit,
 			Help: "leave in good order and end (Ctrl-D does too)", Example: "quit"},
@@ -91,20 +92,29 @@ func canonical(name string) string { return strings.ReplaceAll(strings.ToLower(n
 
 // find returns the command of that name, or an error that suggests one.
 func find(name string) (*Command, error) {
-	best, distance := "", min(2, len(name)/2)+1
+	var names []string
 	for _, c := range Commands() {
-		d := levenshtein.ComputeDistance(canonical(name), canonical(c.Name))
-		if d == 0 {
+		if canonical(name) == canonical(c.Name) {
 			return c, nil
 		}
-		if d < distance {
-			best, distance = c.Name, d
+		names = append(names, c.Name)
+	}
+	return nil, lot.Refuse(lot.Usage, "unknown command %.40s; %s", printable(name), didYouMean(name, names, "help lists the commands"))
+}
+
+// didYouMean asks for the one of the words that was mistyped as word. If there
+// is none, or word is one of them, it returns otherwise.
+func didYouMean(word string, among []string, otherwise string) string {
+	best, distance := "", min(2, len(word)/2)+1
+	for _, w := range among {
+		if d := levenshtein.ComputeDistance(canonical(word), canonical(w)); d < distance {
+			best, distance = w, d
 		}
 	}
-	if best != "" {
-		return nil, lot.Refuse(lot.Usage, "unknown command %.40s; did you mean %s?", printable(name), best)
+	if best == "" || distance == 0 {
+		return otherwise
 	}
-	return nil, lot.Refuse(lot.Usage, "unknown command %.40s; help lists the commands", printable(name))
+	return "did you mean " + best + "?"
 }
 
 // check refuses a wrong number of arguments.

@@ -81,47 +81,6 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func TestComplete(t *testing.T) {
-	texts := func(before string) (out []string) {
-		for _, s := range Complete(before) {
-			out = append(out, s.Text)
-		}
-		return out
-	}
-	for before, want := range map[string][]string{
-		"":                        nil,
-		"ga":                      {"gate", "gates"},
-		"track-en":                {"track_entry"},
-		"KILL":                    {"kill-node"},
-		"frob":                    nil,
-		"frob ":                   nil,
-		"set ":                    {"spaces", "gates"},
-		"set s":                   {"spaces"},
-		"set spaces ":             nil,
-		"gate ":                   nil,
-		"gate 1 ":                 {"enter", "exit", "crash", "move"},
-		"gate 1 e":                {"enter", "exit"},
-		"await ":                  {"converged", "members", "gates", "vehicle", "no"},
-		"await no ":               {"vehicle"},
-		"await gates 2 ":          {"nodes"},
-		"await vehicle ":          nil,
-		"help ga":                 {"gate", "gates"},
-		"help gate ":              nil,
-		"watch ga":                {"gate", "gates"},
-		"watch 500ms set ":        {"spaces", "gates"},
-		"time o":                  {"on", "off"},
-		"read ":                   {"--limit"},
-		"track_entry \"ABC 123\"": nil,
-	} {
-		if got := texts(before); !slices.Equal(got, want) {
-			t.Errorf("%q: %q, want %q", before, got, want)
-		}
-	}
-	if got := Complete("quit"); len(got) != 1 || got[0].Description == "" {
-		t.Errorf("a command comes without its help: %v", got)
-	}
-}
-
 func TestPages(t *testing.T) {
 	for line, want := range map[string]bool{
 		"read": true, " READ --limit 5": true, "readx": false, "gates": false, `read "`: false, "": false, "# read": false,

@@ -1,93 +1,315 @@
 package repl
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"parking/node"
+	"parking/node/member"
 )
 
-// A Suggestion is one way in which a line can go on.
+// A Suggestion is one way in which a line can go on: Text takes the place of
+// the word at its end or, inside a quote that is still open, of what follows
+// that quote.
 type Suggestion struct{ Text, Description string }
 
-// Complete suggests how the line before the cursor can go on. It answers from
-// the table alone.
-func Complete(before string) (out []Suggestion) {
-	args := strings.Fields(before)
-	word := ""
-	if n := len(args); n > 0 && !strings.HasSuffix(before, " ") {
-		word, args = args[n-1], args[:n-1]
+// maxSuggestions bounds what one completion answers.
+const maxSuggestions = 100
+
+// completion is one look at how a line can go on. It reads what the node
+// holds in memory: other nodes are not asked.
+type completion struct {
+	node *node.Node
+	args []string // of the command, before the word
+	word string   // the one being typed, unquoted; may be empty
+}
+
+// A candidate is a word that may stand where one is being typed.
+type candidate struct {
+	word, about string
+	more        bool // it goes on: a directory
+}
+
+// Complete implements Session.
+func (e *Engine) Complete(_ context.Context, before string) []Suggestion {
+	done, word, quote, ok := unfinished(before)
+	if !ok {
+		return nil
 	}
-	if len(args) == 0 && word == "" {
-		return nil // the whole table under an empty line is too much
-	}
-	for _, s := range after(args) {
-		if strings.HasPrefix(canonical(s.Text), canonical(word)) {
-			out = append(out, s)
+	all := following(&completion{node: e.node, args: done, word: word})
+	return suggestions(all, word, quote)
+}
+
+// suggestions returns the candidates that begin with word, whatever the case,
+// as they are typed inside that quote, or outside of any if it is 0.
+func suggestions(all []candidate, word string, quote byte) (out []Suggestion) {
+	for _, c := range all {
+		if !strings.HasPrefix(canonical(c.word), canonical(word)) || len(out) == maxSuggestions {
+			continue
+		}
+		if text, ok := c.typed(quote); ok {
+			out = append(out, Suggestion{text, c.about})
 		}
 	}
 	return out
 }
 
-// after returns what can come after these words of a line.
-func after(words []string) []Suggestion {
-	if len(words) == 0 {
-		return commandNames()
+// following returns what can come after the words of a line.
+func following(c *completion) []candidate {
+	if len(c.args) == 0 {
+		return commandNames(c)
 	}
-	if c, err := find(words[0]); err == nil && c.next != nil {
-		return c.next(words[1:])
+	cmd, err := find(c.args[0])
+	if err != nil || cmd.next == nil {
+		return nil
 	}
-	return nil
+	rest := *c
+	rest.args = c.args[1:]
+	return cmd.next(&rest)
 }
 
-func commandNames() (out []Suggestion) {
-	for _, c := range Commands() {
-		out = append(out, Suggestion{c.Name, c.Help})
+// Completion of the arguments of single commands. A completer answers for the
+// arguments that are there.
+type completer func(*completion) []candidate
+
+// arguments completes each argument in its turn; nil: nothing is known of it.
+func arguments(each ...completer) completer {
+	return func(c *completion) []candidate {
+		if n := len(c.args); n < len(each) && each[n] != nil {
+			return each[n](c)
+		}
+		return nil
+	}
+}
+
+// options suggests fixed words, each followed by what it means.
+func options(wordsAndMeanings ...string) completer {
+	var all []candidate
+	for i := 0; i < len(wordsAndMeanings); i += 2 {
+		all = append(all, candidate{word: wordsAndMeanings[i], about: wordsAndMeanings[i+1]})
+	}
+	return func(*completion) []candidate { return all }
+}
+
+func commandNames(*completion) (out []candidate) {
+	for _, cmd := range Commands() {
+		out = append(out, candidate{word: cmd.Name, about: cmd.Help})
 	}
 	return out
 }
 
-// Completion of the arguments of single commands: what can come after args.
-
-// first suggests words for the first argument.
-func first(words ...string) func([]string) []Suggestion {
-	return nth(0, words...)
+// vehicles suggests the plates in the lot.
+func vehicles(c *completion) (out []candidate) {
+	now := time.Now()
+	for _, v := range c.node.Search(c.word, maxSuggestions) {
+		out = append(out, candidate{word: string(v.Plate), about: fmt.Sprintf("gate %d, %s, %s", v.Gate, v.Node, clockTime(v.Since, now))})
+	}
+	return out
 }
 
-// nth suggests words for the argument after n others.
-func nth(n int, words ...string) func([]string) []Suggestion {
-	return func(args []string) (out []Suggestion) {
-		if len(args) == n {
-			for _, w := range words {
-				out = append(out, Suggestion{Text: w})
-			}
+// nodes suggests the members that are alive.
+func nodes(c *completion) (out []candidate) {
+	for _, m := range c.node.Members() {
+		about := string(m.Status)
+		if m.Self {
+			about = "this node"
 		}
-		return out
+		if m.Status == member.Alive {
+			out = append(out, candidate{word: m.Name, about: about})
+		}
+	}
+	return out
+}
+
+// gateNumbers suggests the lot's gates, with where they run.
+func gateNumbers(c *completion) (out []candidate) {
+	for _, g := range c.node.GateStates() {
+		about := g.State()
+		if len(g.Owners) > 0 {
+			about += " on " + strings.Join(g.Owners, " ")
+		}
+		out = append(out, candidate{word: strconv.Itoa(int(g.Gate)), about: about})
+	}
+	return out
+}
+
+// settingNames suggests the replicated settings, with their values.
+func settingNames(c *completion) []candidate {
+	return []candidate{
+		{word: "spaces", about: fmt.Sprintf("%d now", c.node.Spaces().Total)},
+		{word: "gates", about: fmt.Sprintf("%d now", c.node.Gates())},
 	}
 }
 
-func afterHelp(args []string) []Suggestion {
-	if len(args) == 0 {
-		return commandNames()
+var gateVerbs = options(
+	"enter", "let a vehicle in, if there is room",
+	"exit", "let a vehicle out",
+	"crash", "make the gate's process panic",
+	"move", "hand the gate over to a node")
+
+// afterGate completes gate N VERB ...
+func afterGate(c *completion) []candidate {
+	last := map[string]completer{"exit": vehicles, "move": nodes}
+	if len(c.args) == 2 {
+		if next := last[c.args[1]]; next != nil {
+			return next(c)
+		}
+		return nil
+	}
+	return arguments(gateNumbers, gateVerbs)(c)
+}
+
+var conditionNames = options(
+	"converged", "all living nodes have the same digest",
+	"members", "that many nodes are alive",
+	"gates", "each gate has one owner, on that many nodes",
+	"vehicle", "a plate is in the lot here",
+	"no", "no vehicle PLATE: it is not")
+
+func afterAwait(c *completion) []candidate {
+	alive := func() []candidate {
+		n := len(nodes(c))
+		return []candidate{{word: strconv.Itoa(n), about: count(n, "node") + " alive now"}}
+	}
+	switch n := len(c.args); {
+	case n == 0:
+		return conditionNames(c)
+	case n == 1 && (c.args[0] == "members" || c.args[0] == "gates"):
+		return alive()
+	case n == 1 && c.args[0] == "no":
+		return []candidate{{word: "vehicle", about: "a plate is not in the lot here"}}
+	case n == 2 && c.args[0] == "gates":
+		return []candidate{{word: "nodes", about: "together run all gates"}}
+	case n == 1 && c.args[0] == "vehicle", n == 2 && c.args[0] == "no":
+		return vehicles(c)
 	}
 	return nil
 }
 
-func afterAwait(args []string) []Suggestion {
-	switch {
-	case len(args) == 0:
-		return first("converged", "members", "gates", "vehicle", "no")(nil)
-	case len(args) == 1 && args[0] == "no":
-		return first("vehicle")(nil)
-	case len(args) == 2 && args[0] == "gates":
-		return first("nodes")(nil)
-	}
-	return nil
-}
-
-func afterWatch(args []string) []Suggestion {
-	if len(args) > 0 {
-		if _, err := time.ParseDuration(args[0]); err == nil {
-			args = args[1:]
+func afterWatch(c *completion) []candidate {
+	rest := *c
+	if len(rest.args) > 0 {
+		if _, err := time.ParseDuration(rest.args[0]); err == nil {
+			rest.args = rest.args[1:]
 		}
 	}
-	return after(args)
+	return following(&rest)
+}
+
+// Complete suggests how the line before the cursor can go on. It blocks for
+// no longer than the session's Complete does, but for the reading of a
+// directory when the name of a file is to be completed.
+func (s *Shell) Complete(ctx context.Context, before string) []Suggestion {
+	done, word, quote, ok := unfinished(before)
+	if !ok {
+		return nil
+	}
+	if len(done) == 1 {
+		if cmd, err := find(done[0]); err == nil && cmd.files {
+			return suggestions(s.files(word, quote != 0), word, quote)
+		}
+	}
+	return s.Session.Complete(ctx, before)
+}
+
+// maxFiles is how many files of a directory are looked at.
+const maxFiles = 1000
+
+// files suggests the files whose path begins with word. Those whose names
+// begin with a dot are suggested when that was typed.
+func (s *Shell) files(word string, quoted bool) (out []candidate) {
+	typed, base := filepath.Split(word)
+	dir := typed
+	if !quoted {
+		dir = s.expand(typed)
+	}
+	f, err := os.Open(filepath.Join(dir, "."))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	found := make(map[string]candidate)
+	entries, err := f.ReadDir(maxFiles)
+	if err != nil && err != io.EOF { //nolint:errorlint // as documented
+		return nil
+	}
+	for _, e := range entries {
+		c := candidate{word: typed + e.Name()}
+		if strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(base, ".") {
+			continue
+		}
+		if e.IsDir() {
+			c = candidate{c.word + "/", "directory", true}
+		}
+		found[c.word] = c
+	}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		out = append(out, found[name])
+	}
+	return out
+}
+
+// unfinished takes apart a line that is being typed: the words before the one
+// at its end, that word, and the quote it stands in, or 0. It is not ok where
+// nothing can be suggested: in a comment, or behind quotes or backslashes
+// within a word.
+func unfinished(line string) (done []string, word string, quote byte, ok bool) {
+	for at := 0; len(line) <= maxLine; {
+		at += len(line[at:]) - len(strings.TrimLeft(line[at:], blanks))
+		rest := line[at:]
+		if rest == "" {
+			return done, "", 0, true
+		}
+		text, _, n, err := nextWord(rest)
+		switch {
+		case rest[0] == '#':
+			return nil, "", 0, false
+		case err == nil && n < len(rest):
+			done = append(done, text)
+			at += n
+			continue
+		case err == nil:
+			return done, text, 0, text == rest
+		}
+		word = rest[1:]
+		return done, word, rest[0], strings.IndexByte(`"'`, rest[0]) >= 0 && !strings.ContainsAny(word, `"'\`)
+	}
+	return nil, "", 0, false
+}
+
+// typed returns the candidate's word as it is typed inside that quote, which
+// is closed behind it unless more is to come, or outside of any, where it is
+// quoted if it has to be. It is not ok where that cannot be typed.
+func (c candidate) typed(quote byte) (text string, ok bool) {
+	opening := ""
+	if quote == 0 {
+		if !needsQuotes(c.word) {
+			return c.word, true
+		}
+		quote, opening = '"', `"`
+	}
+	text = c.word
+	if quote == '"' {
+		text = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)
+	} else if strings.IndexByte(text, quote) >= 0 {
+		return "", false
+	}
+	if !c.more {
+		text += string(quote)
+	}
+	return opening + text, true
+}
+
+// needsQuotes reports whether a word would be read as something else without.
+func needsQuotes(word string) bool {
+	_, err := time.ParseDuration(word)
+	return word == "" || word[0] == '#' || strings.ContainsAny(word, blanks+`"'\`) || err == nil
 }

@@ -81,8 +81,36 @@ type at struct {
 	crash func() // takes the node off the network, as kill -9 does
 }
 
+// unstarted returns a node that does not run.
+func unstarted(t *testing.T) *node.Node {
+	t.Helper()
+	l := &lab{t: t, net: simnet.New(1, time.Millisecond), port: 7000}
+	n, host := l.build("larry")
+	t.Cleanup(func() { _ = host.Shutdown() })
+	return n
+}
+
 // start starts a node, waits until it is ready and sits down at it.
 func (l *lab) start(name string, change ...func(*node.Config)) *at {
+	l.t.Helper()
+	n, host := l.build(name, change...)
+	ctx, leave := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	l.ends = append(l.ends, func() { leave(); <-done })
+	select {
+	case <-n.Ready():
+	case err := <-done:
+		l.t.Fatalf("%s did not start: %v", name, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dir = append(l.dir, node.Neighbour{Name: name, Addr: n.Addr()})
+	return &at{Engine: NewEngine(n), t: l.t, opt: Options{Format: Table}, host: host, crash: func() { _ = host.Shutdown(); leave() }}
+}
+
+// build returns a node on a host of its own.
+func (l *lab) build(name string, change ...func(*node.Config)) (*node.Node, *simnet.Host) {
 	l.t.Helper()
 	l.port++
 	host, err := l.net.Host("10.0.0.1", l.port)
@@ -101,19 +129,7 @@ func (l *lab) start(name string, change ...func(*node.Config)) *at {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	ctx, leave := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx) }()
-	l.ends = append(l.ends, func() { leave(); <-done })
-	select {
-	case <-n.Ready():
-	case err := <-done:
-		l.t.Fatalf("%s did not start: %v", name, err)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dir = append(l.dir, node.Neighbour{Name: name, Addr: n.Addr()})
-	return &at{Engine: NewEngine(n), t: l.t, opt: Options{Format: Table}, host: host, crash: func() { _ = host.Shutdown(); leave() }}
+	return n, host
 }
 
 // json is the same seat, with the other format.

@@ -44,8 +44,8 @@ func source(s *Shell, c *localCall) error {
 		return lot.Refuse(lot.Usage, "%s: files source files more than %d deep", name, maxSource)
 	}
 	path := name
-	if rest, ok := strings.CutPrefix(name, "~/"); ok && s.Home != "" && !c.words.quoted {
-		path = filepath.Join(s.Home, rest)
+	if !c.words.quoted {
+		path = s.expand(name)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -59,6 +59,14 @@ func source(s *Shell, c *localCall) error {
 	s.depth++
 	defer func() { s.depth-- }()
 	return s.Run(c.ctx, name, f)
+}
+
+// expand resolves ~ at the start of a path.
+func (s *Shell) expand(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok && s.Home != "" {
+		return filepath.Join(s.Home, rest)
+	}
+	return path
 }
 
 func timing(s *Shell, c *localCall) error {
@@ -80,6 +88,8 @@ func events(s *Shell, c *localCall) error {
 	}
 	return writeOK(s.Out, s.Options, "events "+c.words.args[0])
 }
+
+var onOffWords = options("on", "", "off", "")
 
 func onOff(w words) (on bool, err error) {
 	switch w.args[0] {

@@ -70,7 +70,8 @@ func gate(c *call) error {
 	operand := map[string]string{"enter": "PLATE", "exit": "PLATE", "move": "NODE", "crash": ""}
 	switch what, known := operand[verb]; {
 	case !known:
-		return lot.Refuse(lot.Usage, "a gate can enter, exit, crash or move, not %.40s", printable(verb))
+		return lot.Refuse(lot.Usage, "unknown gate command %.40s; %s", printable(verb),
+			didYouMean(verb, []string{"enter", "exit", "crash", "move"}, "a gate can enter, exit, crash or move"))
 	case what == "" && len(rest) > 0:
 		return lot.Refuse(lot.Usage, "too many arguments: gate %d crash takes no more", g)
 	case what != "" && len(rest) == 0:
@@ -115,7 +116,8 @@ func setSetting(c *call) error {
 	case "gates":
 		err = c.node.SetGates(c.ctx, v)
 	default:
-		return lot.Refuse(lot.Usage, "there is no setting %.40s; there are set spaces N and set gates N", printable(name))
+		return lot.Refuse(lot.Usage, "unknown setting %.40s; %s", printable(name),
+			didYouMean(name, []string{"spaces", "gates"}, "there are set spaces N and set gates N"))
 	}
 	if err != nil {
 		return err

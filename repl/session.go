@@ -45,6 +45,10 @@ type Session interface {
 	// line, until ctx ends or the node does. Events that come faster than show
 	// takes them are dropped, with a remark of how many.
 	Watch(ctx context.Context, opt Options, show func(line string)) error
+	// Complete suggests how the line before the cursor can go on. It answers
+	// from what the node holds in memory and never waits for other nodes; it
+	// is for each key, and rather suggests nothing than to block for long.
+	Complete(ctx context.Context, before string) []Suggestion
 }
 
 // ErrDie is the error of a kill-node for the very node that runs it: the

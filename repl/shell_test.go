@@ -39,6 +39,10 @@ func (e *echo) Watch(ctx context.Context, _ Options, _ func(string)) error {
 	return ctx.Err()
 }
 
+func (e *echo) Complete(_ context.Context, before string) []Suggestion {
+	return []Suggestion{{Text: "echo:" + before}}
+}
+
 // seat is a shell on an echo, and what it wrote.
 type seat struct {
 	Shell

@@ -47,7 +47,7 @@ func (c *console) prompt(ctx context.Context) error {
 		Color:     promptColor(c.name),
 		NoColor:   !c.shell.Options.Color,
 		Exec:      c.exec,
-		Complete:  complete,
+		Complete:  func(before string) []prompt.Suggestion { return c.complete(ctx, before) },
 		Events:    events,
 		Resize:    c.signals.Resize,
 		Interrupt: c.signals.Interrupt,
@@ -88,9 +88,9 @@ func (c *console) exec(ctx context.Context, line string) (quit bool) {
 	return false
 }
 
-func complete(before string) (out []prompt.Suggestion) {
-	for _, s := range repl.Complete(before) {
-		out = append(out, prompt.Suggestion{Text: s.Text, Description: s.Description})
+func (c *console) complete(ctx context.Context, before string) (out []prompt.Suggestion) {
+	for _, s := range c.shell.Complete(ctx, before) {
+		out = append(out, prompt.Suggestion(s))
 	}
 	return out
 }

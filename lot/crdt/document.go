@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -228,6 +229,9 @@ func (d *Document) Vehicles() []lot.Vehicle {
 	}
 	return all
 }
+
+// Plates yields the plates in the lot, in no order.
+func (d *Document) Plates() iter.Seq[lot.Plate] { return maps.Keys(d.vehicles) }
 
 // Siblings returns a register's live values, the latest stamp first (then the
 // higher replica): one, unless writes were concurrent. The slice is shared.

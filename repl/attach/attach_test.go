@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +73,15 @@ func (d *desk) Watch(ctx context.Context, _ repl.Options, show func(string)) err
 			return ctx.Err()
 		}
 	}
+}
+
+// Complete suggests what stands before the cursor, and blocks on "block".
+func (d *desk) Complete(ctx context.Context, before string) []repl.Suggestion {
+	if before == "block" {
+		d.blocked <- struct{}{}
+		<-ctx.Done()
+	}
+	return []repl.Suggestion{{Text: before, Description: "described"}, {Text: "two"}}
 }
 
 // serve serves a desk at a socket until the test ends.
@@ -165,6 +175,34 @@ func TestExec(t *testing.T) {
 }
 
 // Terminals are served while others' commands run, however many.
+func TestComplete(t *testing.T) {
+	d := newDesk()
+	path, _, stop := serve(t, d)
+	c := dial(t, path)
+	want := []repl.Suggestion{{Text: "ÄB", Description: "described"}, {Text: "two"}}
+	if got := c.Complete(t.Context(), "ÄB"); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	// A node that does not answer costs one key a moment, and the keys after
+	// it nothing.
+	if got := c.Complete(t.Context(), "block"); got != nil {
+		t.Errorf("of a node that does not answer: %q", got)
+	}
+	take(t, "question", d.blocked)
+	if got := c.Complete(t.Context(), "block"); got != nil || len(d.blocked) > 0 {
+		t.Errorf("it was asked again at once, and answered %q", got)
+	}
+	c.slow.Store(0)
+	if got := c.Complete(t.Context(), "ÄB"); !slices.Equal(got, want) {
+		t.Errorf("after a while: %q", got)
+	}
+	stop()
+	c.slow.Store(0)
+	if got := c.Complete(t.Context(), "ÄB"); got != nil {
+		t.Errorf("of a node that is gone: %q", got)
+	}
+}
+
 func TestManyClients(t *testing.T) {
 	d := newDesk()
 	path, _, _ := serve(t, d)

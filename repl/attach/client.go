@@ -29,6 +29,7 @@ type Client struct {
 	calls  wireconnect.TerminalClient
 	http   *http.Transport
 	killed atomic.Bool
+	slow   atomic.Int64 // until when, in Unix nanoseconds, no suggestions are asked for
 }
 
 var _ repl.Session = (*Client)(nil)
@@ -127,6 +128,31 @@ func (c *Client) Watch(ctx context.Context, opt repl.Options, show func(string))
 		return ctx.Err()
 	}
 	return errors.Join(repl.ErrGone, err)
+}
+
+const (
+	// completeTime is how long a key may wait for suggestions. A node that
+	// takes longer, since it is stopped or busy, is not asked again for a while.
+	completeTime  = 100 * time.Millisecond
+	completePause = time.Second
+)
+
+// Complete implements repl.Session.
+func (c *Client) Complete(ctx context.Context, before string) (out []repl.Suggestion) {
+	if time.Now().UnixNano() < c.slow.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, completeTime)
+	defer cancel()
+	reply, err := c.calls.Complete(ctx, connect.NewRequest(&wire.CompleteRequest{Before: []byte(before)}))
+	if err != nil {
+		c.slow.Store(time.Now().Add(completePause).UnixNano())
+		return nil
+	}
+	for _, s := range reply.Msg.GetSuggestions() {
+		out = append(out, repl.Suggestion{Text: s.GetText(), Description: s.GetDescription()})
+	}
+	return out
 }
 
 func encode(o repl.Options) *wire.Options {

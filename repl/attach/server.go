@@ -167,6 +167,15 @@ func (h handler) Watch(ctx context.Context, req *connect.Request[wire.WatchReque
 	return err
 }
 
+// Complete implements the service.
+func (h handler) Complete(ctx context.Context, req *connect.Request[wire.CompleteRequest]) (*connect.Response[wire.CompleteReply], error) {
+	reply := &wire.CompleteReply{}
+	for _, s := range h.s.Session.Complete(ctx, string(req.Msg.GetBefore())) {
+		reply.Suggestions = append(reply.Suggestions, &wire.CompleteReply_Suggestion{Text: s.Text, Description: s.Description})
+	}
+	return connect.NewResponse(reply), nil
+}
+
 func options(o *wire.Options) (repl.Options, error) {
 	f, err := repl.ParseFormat(o.GetFormat())
 	return repl.Options{Format: f, Color: o.GetColor(), Width: int(min(o.GetWidth(), 10000))}, err

@@ -154,3 +154,5 @@ func (prompter) Watch(ctx context.Context, _ repl.Options, _ func(string)) error
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+func (prompter) Complete(context.Context, string) []repl.Suggestion { return nil }

@@ -309,6 +309,94 @@ func (x *WatchReply) GetLine() string {
 	return ""
 }
 
+type CompleteRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Before        []byte                 `protobuf:"bytes,1,opt,name=before,proto3" json:"before,omitempty"` // the line, up to the cursor
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompleteRequest) Reset() {
+	*x = CompleteRequest{}
+	mi := &file_repl_attach_attach_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompleteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompleteRequest) ProtoMessage() {}
+
+func (x *CompleteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_repl_attach_attach_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompleteRequest.ProtoReflect.Descriptor instead.
+func (*CompleteRequest) Descriptor() ([]byte, []int) {
+	return file_repl_attach_attach_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CompleteRequest) GetBefore() []byte {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+type CompleteReply struct {
+	state         protoimpl.MessageState      `protogen:"open.v1"`
+	Suggestions   []*CompleteReply_Suggestion `protobuf:"bytes,1,rep,name=suggestions,proto3" json:"suggestions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompleteReply) Reset() {
+	*x = CompleteReply{}
+	mi := &file_repl_attach_attach_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompleteReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompleteReply) ProtoMessage() {}
+
+func (x *CompleteReply) ProtoReflect() protoreflect.Message {
+	mi := &file_repl_attach_attach_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompleteReply.ProtoReflect.Descriptor instead.
+func (*CompleteReply) Descriptor() ([]byte, []int) {
+	return file_repl_attach_attach_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CompleteReply) GetSuggestions() []*CompleteReply_Suggestion {
+	if x != nil {
+		return x.Suggestions
+	}
+	return nil
+}
+
 type WhoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -317,7 +405,7 @@ type WhoRequest struct {
 
 func (x *WhoRequest) Reset() {
 	*x = WhoRequest{}
-	mi := &file_repl_attach_attach_proto_msgTypes[5]
+	mi := &file_repl_attach_attach_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -329,7 +417,7 @@ func (x *WhoRequest) String() string {
 func (*WhoRequest) ProtoMessage() {}
 
 func (x *WhoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_repl_attach_attach_proto_msgTypes[5]
+	mi := &file_repl_attach_attach_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -342,7 +430,7 @@ func (x *WhoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhoRequest.ProtoReflect.Descriptor instead.
 func (*WhoRequest) Descriptor() ([]byte, []int) {
-	return file_repl_attach_attach_proto_rawDescGZIP(), []int{5}
+	return file_repl_attach_attach_proto_rawDescGZIP(), []int{7}
 }
 
 type WhoReply struct {
@@ -355,7 +443,7 @@ type WhoReply struct {
 
 func (x *WhoReply) Reset() {
 	*x = WhoReply{}
-	mi := &file_repl_attach_attach_proto_msgTypes[6]
+	mi := &file_repl_attach_attach_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +455,7 @@ func (x *WhoReply) String() string {
 func (*WhoReply) ProtoMessage() {}
 
 func (x *WhoReply) ProtoReflect() protoreflect.Message {
-	mi := &file_repl_attach_attach_proto_msgTypes[6]
+	mi := &file_repl_attach_attach_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +468,7 @@ func (x *WhoReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhoReply.ProtoReflect.Descriptor instead.
 func (*WhoReply) Descriptor() ([]byte, []int) {
-	return file_repl_attach_attach_proto_rawDescGZIP(), []int{6}
+	return file_repl_attach_attach_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *WhoReply) GetNode() string {
@@ -393,6 +481,58 @@ func (x *WhoReply) GetNode() string {
 func (x *WhoReply) GetCluster() string {
 	if x != nil {
 		return x.Cluster
+	}
+	return ""
+}
+
+type CompleteReply_Suggestion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Description   string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompleteReply_Suggestion) Reset() {
+	*x = CompleteReply_Suggestion{}
+	mi := &file_repl_attach_attach_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompleteReply_Suggestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompleteReply_Suggestion) ProtoMessage() {}
+
+func (x *CompleteReply_Suggestion) ProtoReflect() protoreflect.Message {
+	mi := &file_repl_attach_attach_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompleteReply_Suggestion.ProtoReflect.Descriptor instead.
+func (*CompleteReply_Suggestion) Descriptor() ([]byte, []int) {
+	return file_repl_attach_attach_proto_rawDescGZIP(), []int{6, 0}
+}
+
+func (x *CompleteReply_Suggestion) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *CompleteReply_Suggestion) GetDescription() string {
+	if x != nil {
+		return x.Description
 	}
 	return ""
 }
@@ -420,16 +560,25 @@ const file_repl_attach_attach_proto_rawDesc = "" +
 	"\aoptions\x18\x01 \x01(\v2\x1a.parking.attach.v1.OptionsR\aoptions\" \n" +
 	"\n" +
 	"WatchReply\x12\x12\n" +
-	"\x04line\x18\x01 \x01(\tR\x04line\"\f\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\")\n" +
+	"\x0fCompleteRequest\x12\x16\n" +
+	"\x06before\x18\x01 \x01(\fR\x06before\"\xa2\x01\n" +
+	"\rCompleteReply\x12M\n" +
+	"\vsuggestions\x18\x01 \x03(\v2+.parking.attach.v1.CompleteReply.SuggestionR\vsuggestions\x1aB\n" +
+	"\n" +
+	"Suggestion\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\"\f\n" +
 	"\n" +
 	"WhoRequest\"8\n" +
 	"\bWhoReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
-	"\acluster\x18\x02 \x01(\tR\acluster2\xe0\x01\n" +
+	"\acluster\x18\x02 \x01(\tR\acluster2\xb2\x02\n" +
 	"\bTerminal\x12A\n" +
 	"\x03Who\x12\x1d.parking.attach.v1.WhoRequest\x1a\x1b.parking.attach.v1.WhoReply\x12F\n" +
 	"\x04Exec\x12\x1e.parking.attach.v1.ExecRequest\x1a\x1c.parking.attach.v1.ExecReply0\x01\x12I\n" +
-	"\x05Watch\x12\x1f.parking.attach.v1.WatchRequest\x1a\x1d.parking.attach.v1.WatchReply0\x01B\x1aZ\x18parking/repl/attach/wireb\x06proto3"
+	"\x05Watch\x12\x1f.parking.attach.v1.WatchRequest\x1a\x1d.parking.attach.v1.WatchReply0\x01\x12P\n" +
+	"\bComplete\x12\".parking.attach.v1.CompleteRequest\x1a .parking.attach.v1.CompleteReplyB\x1aZ\x18parking/repl/attach/wireb\x06proto3"
 
 var (
 	file_repl_attach_attach_proto_rawDescOnce sync.Once
@@ -443,30 +592,36 @@ func file_repl_attach_attach_proto_rawDescGZIP() []byte {
 	return file_repl_attach_attach_proto_rawDescData
 }
 
-var file_repl_attach_attach_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_repl_attach_attach_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_repl_attach_attach_proto_goTypes = []any{
-	(*Options)(nil),      // 0: parking.attach.v1.Options
-	(*ExecRequest)(nil),  // 1: parking.attach.v1.ExecRequest
-	(*ExecReply)(nil),    // 2: parking.attach.v1.ExecReply
-	(*WatchRequest)(nil), // 3: parking.attach.v1.WatchRequest
-	(*WatchReply)(nil),   // 4: parking.attach.v1.WatchReply
-	(*WhoRequest)(nil),   // 5: parking.attach.v1.WhoRequest
-	(*WhoReply)(nil),     // 6: parking.attach.v1.WhoReply
+	(*Options)(nil),                  // 0: parking.attach.v1.Options
+	(*ExecRequest)(nil),              // 1: parking.attach.v1.ExecRequest
+	(*ExecReply)(nil),                // 2: parking.attach.v1.ExecReply
+	(*WatchRequest)(nil),             // 3: parking.attach.v1.WatchRequest
+	(*WatchReply)(nil),               // 4: parking.attach.v1.WatchReply
+	(*CompleteRequest)(nil),          // 5: parking.attach.v1.CompleteRequest
+	(*CompleteReply)(nil),            // 6: parking.attach.v1.CompleteReply
+	(*WhoRequest)(nil),               // 7: parking.attach.v1.WhoRequest
+	(*WhoReply)(nil),                 // 8: parking.attach.v1.WhoReply
+	(*CompleteReply_Suggestion)(nil), // 9: parking.attach.v1.CompleteReply.Suggestion
 }
 var file_repl_attach_attach_proto_depIdxs = []int32{
 	0, // 0: parking.attach.v1.ExecRequest.options:type_name -> parking.attach.v1.Options
 	0, // 1: parking.attach.v1.WatchRequest.options:type_name -> parking.attach.v1.Options
-	5, // 2: parking.attach.v1.Terminal.Who:input_type -> parking.attach.v1.WhoRequest
-	1, // 3: parking.attach.v1.Terminal.Exec:input_type -> parking.attach.v1.ExecRequest
-	3, // 4: parking.attach.v1.Terminal.Watch:input_type -> parking.attach.v1.WatchRequest
-	6, // 5: parking.attach.v1.Terminal.Who:output_type -> parking.attach.v1.WhoReply
-	2, // 6: parking.attach.v1.Terminal.Exec:output_type -> parking.attach.v1.ExecReply
-	4, // 7: parking.attach.v1.Terminal.Watch:output_type -> parking.attach.v1.WatchReply
-	5, // [5:8] is the sub-list for method output_type
-	2, // [2:5] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	9, // 2: parking.attach.v1.CompleteReply.suggestions:type_name -> parking.attach.v1.CompleteReply.Suggestion
+	7, // 3: parking.attach.v1.Terminal.Who:input_type -> parking.attach.v1.WhoRequest
+	1, // 4: parking.attach.v1.Terminal.Exec:input_type -> parking.attach.v1.ExecRequest
+	3, // 5: parking.attach.v1.Terminal.Watch:input_type -> parking.attach.v1.WatchRequest
+	5, // 6: parking.attach.v1.Terminal.Complete:input_type -> parking.attach.v1.CompleteRequest
+	8, // 7: parking.attach.v1.Terminal.Who:output_type -> parking.attach.v1.WhoReply
+	2, // 8: parking.attach.v1.Terminal.Exec:output_type -> parking.attach.v1.ExecReply
+	4, // 9: parking.attach.v1.Terminal.Watch:output_type -> parking.attach.v1.WatchReply
+	6, // 10: parking.attach.v1.Terminal.Complete:output_type -> parking.attach.v1.CompleteReply
+	7, // [7:11] is the sub-list for method output_type
+	3, // [3:7] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_repl_attach_attach_proto_init() }
@@ -480,7 +635,7 @@ func file_repl_attach_attach_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_repl_attach_attach_proto_rawDesc), len(file_repl_attach_attach_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -42,6 +42,8 @@ const (
 	TerminalExecProcedure = "/parking.attach.v1.Terminal/Exec"
 	// TerminalWatchProcedure is the fully-qualified name of the Terminal's Watch RPC.
 	TerminalWatchProcedure = "/parking.attach.v1.Terminal/Watch"
+	// TerminalCompleteProcedure is the fully-qualified name of the Terminal's Complete RPC.
+	TerminalCompleteProcedure = "/parking.attach.v1.Terminal/Complete"
 )
 
 // TerminalClient is a client for the parking.attach.v1.Terminal service.
@@ -52,6 +54,8 @@ type TerminalClient interface {
 	Exec(context.Context, *connect.Request[wire.ExecRequest]) (*connect.ServerStreamForClient[wire.ExecReply], error)
 	// Watch streams events, rendered.
 	Watch(context.Context, *connect.Request[wire.WatchRequest]) (*connect.ServerStreamForClient[wire.WatchReply], error)
+	// Complete suggests how a line can go on.
+	Complete(context.Context, *connect.Request[wire.CompleteRequest]) (*connect.Response[wire.CompleteReply], error)
 }
 
 // NewTerminalClient constructs a client for the parking.attach.v1.Terminal service. By default, it
@@ -83,14 +87,21 @@ func NewTerminalClient(httpClient connect.HTTPClient, baseURL string, opts ...co
 			connect.WithSchema(terminalMethods.ByName("Watch")),
 			connect.WithClientOptions(opts...),
 		),
+		complete: connect.NewClient[wire.CompleteRequest, wire.CompleteReply](
+			httpClient,
+			baseURL+TerminalCompleteProcedure,
+			connect.WithSchema(terminalMethods.ByName("Complete")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // terminalClient implements TerminalClient.
 type terminalClient struct {
-	who   *connect.Client[wire.WhoRequest, wire.WhoReply]
-	exec  *connect.Client[wire.ExecRequest, wire.ExecReply]
-	watch *connect.Client[wire.WatchRequest, wire.WatchReply]
+	who      *connect.Client[wire.WhoRequest, wire.WhoReply]
+	exec     *connect.Client[wire.ExecRequest, wire.ExecReply]
+	watch    *connect.Client[wire.WatchRequest, wire.WatchReply]
+	complete *connect.Client[wire.CompleteRequest, wire.CompleteReply]
 }
 
 // Who calls parking.attach.v1.Terminal.Who.
@@ -108,6 +119,11 @@ func (c *terminalClient) Watch(ctx context.Context, req *connect.Request[wire.Wa
 	return c.watch.CallServerStream(ctx, req)
 }
 
+// Complete calls parking.attach.v1.Terminal.Complete.
+func (c *terminalClient) Complete(ctx context.Context, req *connect.Request[wire.CompleteRequest]) (*connect.Response[wire.CompleteReply], error) {
+	return c.complete.CallUnary(ctx, req)
+}
+
 // TerminalHandler is an implementation of the parking.attach.v1.Terminal service.
 type TerminalHandler interface {
 	// Who tells whose terminal this is.
@@ -116,6 +132,8 @@ type TerminalHandler interface {
 	Exec(context.Context, *connect.Request[wire.ExecRequest], *connect.ServerStream[wire.ExecReply]) error
 	// Watch streams events, rendered.
 	Watch(context.Context, *connect.Request[wire.WatchRequest], *connect.ServerStream[wire.WatchReply]) error
+	// Complete suggests how a line can go on.
+	Complete(context.Context, *connect.Request[wire.CompleteRequest]) (*connect.Response[wire.CompleteReply], error)
 }
 
 // NewTerminalHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -143,6 +161,12 @@ func NewTerminalHandler(svc TerminalHandler, opts ...connect.HandlerOption) (str
 		connect.WithSchema(terminalMethods.ByName("Watch")),
 		connect.WithHandlerOptions(opts...),
 	)
+	terminalCompleteHandler := connect.NewUnaryHandler(
+		TerminalCompleteProcedure,
+		svc.Complete,
+		connect.WithSchema(terminalMethods.ByName("Complete")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/parking.attach.v1.Terminal/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case TerminalWhoProcedure:
@@ -151,6 +175,8 @@ func NewTerminalHandler(svc TerminalHandler, opts ...connect.HandlerOption) (str
 			terminalExecHandler.ServeHTTP(w, r)
 		case TerminalWatchProcedure:
 			terminalWatchHandler.ServeHTTP(w, r)
+		case TerminalCompleteProcedure:
+			terminalCompleteHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -170,4 +196,8 @@ func (UnimplementedTerminalHandler) Exec(context.Context, *connect.Request[wire.
 
 func (UnimplementedTerminalHandler) Watch(context.Context, *connect.Request[wire.WatchRequest], *connect.ServerStream[wire.WatchReply]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("parking.attach.v1.Terminal.Watch is not implemented"))
+}
+
+func (UnimplementedTerminalHandler) Complete(context.Context, *connect.Request[wire.CompleteRequest]) (*connect.Response[wire.CompleteReply], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.attach.v1.Terminal.Complete is not implemented"))
 }
