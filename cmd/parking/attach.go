@@ -64,7 +64,7 @@ func runAttach(ctx context.Context, t terminal, name, cluster string) error {
 	if c.interactive() {
 		fmt.Printf("attached to %s %s   cluster %s\nhelp lists commands; quit ends this terminal, not the node\n", e.Name, e.Addr, e.Cluster)
 	}
-	c.serve(client, e.Name, nil)
+	c.serve(client, e.Name, e.Cluster, nil)
 	err = c.run(ctx)
 	if errors.Is(err, repl.ErrGone) && client.Killed() {
 		err = nil // as was asked

@@ -31,8 +31,8 @@ type console struct {
 	greeted string // what the user knows already, not to be told as an event
 
 	// Set by serve.
-	name string // the node's
-	die  func() // ends the process, where the node is in it
+	name, cluster string // the node's
+	die           func() // ends the process, where the node is in it
 }
 
 // newConsole returns a console that lacks a session yet.
@@ -87,8 +87,8 @@ func openScript(name string) (*os.File, error) {
 
 // serve gives the console its session; die is nil where the node is in another
 // process.
-func (c *console) serve(s repl.Session, name string, die func()) {
-	c.shell.Session, c.name, c.die = s, name, die
+func (c *console) serve(s repl.Session, name, cluster string, die func()) {
+	c.shell.Session, c.name, c.cluster, c.die = s, name, cluster, die
 }
 
 // scripted reports whether the commands come from flags.

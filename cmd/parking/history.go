@@ -1,78 +1,131 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"parking/repl/prompt"
 )
 
-const (
-	historyFile = ".parking_history"
-	// historyMax is how many lines are remembered; a file that has grown to
-	// twice as many is cut.
-	historyMax = 1000
-)
+// maxHistoryBytes bounds what is read of a file with a history.
+const maxHistoryBytes = 4 << 20
 
-// A history is the lines typed at prompts, kept in a file from one prompt to
-// the next. All prompts of a user's append to one file.
-type history struct {
-	lines []string
-	file  *os.File // nil: nothing is kept
+// stateDir returns the directory in which the user's histories are kept.
+func stateDir() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) { // so the XDG specification
+		return filepath.Join(dir, "parking"), nil
+	}
+	return expand("~/.local/state/parking")
 }
 
-// openHistory reads the history in home and keeps it open to append. Where it
-// cannot, or there is none and none is to be made, the lines are kept for
-// this prompt only.
-func openHistory(home string, create bool) *history {
-	h := &history{}
-	if home == "" {
-		return h
+// A historyFile keeps the lines typed at the prompts of one cluster's nodes,
+// from one prompt to the next. Any number of prompts may add to it at once.
+type historyFile struct {
+	path   string
+	create bool // it is made where it does not exist
+}
+
+// openHistory returns the history of a cluster. Where create is false and
+// there is none, none is kept.
+func openHistory(cluster string, create bool) (*historyFile, error) {
+	dir, err := stateDir()
+	if err == nil && create {
+		err = os.MkdirAll(dir, 0o700)
 	}
-	path, flags := filepath.Join(home, historyFile), os.O_RDWR|os.O_APPEND
-	if create {
-		flags |= os.O_CREATE
+	if err != nil {
+		return nil, err
 	}
-	data, err := os.ReadFile(path)
-	if err == nil && len(data) > 0 {
-		all := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
-		h.lines = all[max(0, len(all)-historyMax):]
-		if len(all) > 2*historyMax {
-			h.cut(path)
+	return &historyFile{filepath.Join(dir, cluster+".history"), create}, nil
+}
+
+// load returns what the file holds: nothing if there is none.
+func (h *historyFile) load() (*prompt.History, error) {
+	f, err := os.Open(h.path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
 		}
+		return prompt.NewHistory(), err
 	}
-	if h.file, err = os.OpenFile(path, flags, 0o600); err != nil {
-		h.file = nil
-	}
-	return h
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxHistoryBytes))
+	return prompt.NewHistory(strings.Split(string(text), "\n")...), err
 }
 
-// cut makes the file as long as what is remembered. What another prompt
-// appends at that moment may be lost.
-func (h *history) cut(path string) {
-	short := path + ".new"
-	if os.WriteFile(short, []byte(strings.Join(h.lines, "\n")+"\n"), 0o600) == nil {
-		_ = os.Rename(short, path)
+// add makes line the latest in the file. The file is replaced in one step, so
+// that whoever reads it finds it whole.
+func (h *historyFile) add(line string) error {
+	dir, err := os.Open(filepath.Dir(h.path))
+	if errors.Is(err, fs.ErrNotExist) && !h.create {
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // and with it goes the lock
+	if err := lockSoon(dir); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(h.path); errors.Is(err, fs.ErrNotExist) && !h.create {
+		return nil
+	}
+	lines, err := h.load()
+	if err != nil {
+		return err
+	}
+	lines.Add(line)
+	next := h.path + ".new"
+	_ = os.Remove(next) // of a process that was killed
+	if err := os.WriteFile(next, []byte(strings.Join(lines.Lines(), "\n")+"\n"), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, h.path)
 }
 
-// all returns the lines, oldest first.
-func (h *history) all() []string { return h.lines }
+// lockTries and lockEvery bound the wait for other prompts that are writing:
+// that takes a moment, unless one was stopped meanwhile.
+const (
+	lockTries = 400
+	lockEvery = 5 * time.Millisecond
+)
 
-// add appends a line, unless it repeats the last one.
-func (h *history) add(line string) {
-	if n := len(h.lines); n > 0 && h.lines[n-1] == line {
-		return
+// lockSoon locks a directory until it is closed.
+func lockSoon(dir *os.File) (err error) {
+	for range lockTries {
+		if err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		time.Sleep(lockEvery)
 	}
-	h.lines = append(h.lines, line)
-	h.lines = h.lines[max(0, len(h.lines)-historyMax):]
-	if h.file != nil {
-		_, _ = h.file.WriteString(line + "\n") // one write, so lines stay whole
-	}
+	return fmt.Errorf("another prompt holds %s", dir.Name())
 }
 
-// close ends the file.
-func (h *history) close() {
-	if h.file != nil {
-		h.file.Close()
+// history returns the lines of earlier prompts, and how to keep one of this
+// one's; nil if they cannot be kept, which is told.
+func (c *console) history() (past *prompt.History, remember func(line string)) {
+	past = prompt.NewHistory()
+	file, err := openHistory(c.cluster, c.die != nil) // attached, it makes nothing
+	if err == nil {
+		past, err = file.load()
+	}
+	if err != nil {
+		fmt.Fprintf(c.aside, "note: the history is not kept: %v\n", err)
+		return past, nil
+	}
+	return past, func(line string) {
+		if err != nil {
+			return // it failed before
+		}
+		if err = file.add(line); err != nil {
+			fmt.Fprintf(c.aside, "note: the history is not kept any more: %v\n", err)
+		}
 	}
 }

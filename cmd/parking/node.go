@@ -104,7 +104,7 @@ func live(ctx context.Context, s settings, n *node.Node, socket net.Listener, c 
 		} else if !c.scripted() {
 			fmt.Fprintln(c.aside, greeting(n, s))
 		}
-		c.serve(engine, s.Name, die)
+		c.serve(engine, s.Name, s.Cluster, die)
 		err = c.run(work)
 	case <-work.Done():
 	}

@@ -14,6 +14,8 @@ import (
 
 // prompt runs the session at the terminal.
 func (c *console) prompt(ctx context.Context) error {
+	past, remember := c.history()
+	c.shell.History = past.Lines
 	ctx, cancel := context.WithCancelCause(ctx)
 	events := make(chan string)
 	above := func(line string) {
@@ -38,9 +40,6 @@ func (c *console) prompt(ctx context.Context) error {
 		cancel(goneError(c.name)) // unless something else has come first
 	}()
 
-	past := openHistory(c.shell.Home, c.die != nil) // attached, it makes nothing
-	defer past.close()
-	c.shell.History = past.all
 	err := prompt.Run(ctx, prompt.Config{
 		In: os.Stdin, Out: os.Stdout,
 		Prompt:    func() string { return c.name + "> " },
@@ -51,8 +50,8 @@ func (c *console) prompt(ctx context.Context) error {
 		Events:    events,
 		Resize:    c.signals.Resize,
 		Interrupt: c.signals.Interrupt,
-		History:   past.all(),
-		Remember:  past.add,
+		History:   past,
+		Remember:  remember,
 	})
 	if !errors.Is(err, prompt.ErrNotTerminal) {
 		c.signals.settle()

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -335,45 +334,6 @@ func TestPagerReadsKeys(t *testing.T) {
 	}
 	larry.send("spaces\r")
 	larry.expect("^100 spaces: 6 taken, 94 free$")
-	larry.send("\x04")
-	larry.ended(0)
-}
-
-func TestHistoryIsKept(t *testing.T) {
-	h := newHost(t)
-	file := filepath.Join(h.dir, historyFile)
-	larry := h.open(24, "--sname", "larry")
-	larry.prompt("larry")
-	for _, line := range []string{"spaces", "spaces", "set spaces 77"} {
-		larry.send(line + "\r")
-		larry.prompt("larry")
-	}
-	larry.send("history\r")
-	larry.expect("^    1  spaces\n    2  set spaces 77\n    3  history$")
-	larry.send("\x04")
-	larry.ended(0)
-	info, err := os.Stat(file)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the history: %v, %v", info, err)
-	}
-	larry = h.open(24, "--sname", "larry")
-	larry.prompt("larry")
-	larry.send("\x1b[A\x1b[A") // up, up
-	larry.expect("set spaces 77")
-	larry.send("\r")
-	larry.expect("^ok   spaces 77, everywhere$")
-	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
-	}
-	tty := h.open(24, "attach", "larry")
-	tty.prompt("larry")
-	tty.send("spaces\r")
-	tty.expect("^77 spaces: ")
-	tty.send("quit\r")
-	tty.ended(0)
-	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("attach has made a history: %v", err)
-	}
 	larry.send("\x04")
 	larry.ended(0)
 }

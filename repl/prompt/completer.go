@@ -33,7 +33,7 @@ type completer struct {
 	suggest func(textBeforeCursor string) []Suggestion
 	keys    *keyboard
 	tty     *terminal
-	history history
+	history *History
 	prefix  string     // the prompt's text
 	adjust  func(menu) // applies the menu's rows and separator
 	next    menu       // as answered last

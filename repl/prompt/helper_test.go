@@ -62,7 +62,7 @@ func helper(mode string) (code int) {
 		Exec:     func(ctx context.Context, line string) bool { return execute(ctx, line, out) },
 		Complete: suggest,
 		Events:   events, Resize: ticks(syscall.SIGWINCH, syscall.SIGCONT), Interrupt: ticks(syscall.SIGINT),
-		History:  []string{"say one", `enter "OLD 1" 3`, "say two"},
+		History:  NewHistory("say one", `enter "OLD 1" 3`, "say two"),
 		Remember: func(line string) { out.printf("remember %s", line) },
 	}
 	others := goleak.IgnoreCurrent()

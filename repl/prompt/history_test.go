@@ -6,19 +6,31 @@ import (
 	"testing"
 )
 
-func TestHistoryAdd(t *testing.T) {
-	h := newHistory([]string{"read", " ", "", "read", "gates", "a\x1b[2Jb", "read"})
-	if want := (history{"read", "gates", "read"}); !slices.Equal(h, want) {
-		t.Errorf("%q, want %q", h, want)
+func TestHistoryKeepsEachLineOnce(t *testing.T) {
+	h := NewHistory("read", " ", "", "read", "gates", "a\x1b[2Jb", "read", "Spaces", "gates")
+	if want := []string{"read", "Spaces", "gates"}; !slices.Equal(h.Lines(), want) {
+		t.Errorf("%q, want %q", h.Lines(), want)
 	}
-	if got, want := h.search("a"), []string{"read", "gates"}; !slices.Equal(got, want) {
+	for _, line := range []string{"read", "", "a\tb", "read"} {
+		h.Add(line)
+	}
+	if want := []string{"Spaces", "gates", "read"}; !slices.Equal(h.Lines(), want) {
+		t.Errorf("%q, want %q", h.Lines(), want)
+	}
+	if got, want := h.search("SPA"), []string{"Spaces"}; !slices.Equal(got, want) {
 		t.Errorf("search: %q, want %q", got, want)
 	}
-	for i := range maxHistory {
-		h.add(fmt.Sprint("say ", i))
+	if got, want := h.search("a"), []string{"read", "gates", "Spaces"}; !slices.Equal(got, want) {
+		t.Errorf("search: %q, want %q", got, want)
 	}
-	if len(h) != maxHistory || h[0] != "say 0" {
-		t.Errorf("%d lines from %q on", len(h), h[0])
+	for i := range MaxHistory {
+		h.Add(fmt.Sprint("say ", i))
+	}
+	if lines := h.Lines(); len(lines) != MaxHistory || lines[0] != "say 0" {
+		t.Errorf("%d lines from %q on", len(lines), lines[0])
+	}
+	if again := NewHistory(append([]string{"older"}, h.Lines()...)...); !slices.Equal(again.Lines(), h.Lines()) {
+		t.Errorf("%d lines from %q on", len(again.lines), again.lines[0])
 	}
 }
 

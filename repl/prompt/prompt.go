@@ -85,10 +85,12 @@ type Config struct {
 	// such as the rest of a paste. Otherwise it does nothing. It may be nil.
 	Interrupt <-chan struct{}
 
-	// History is earlier lines, oldest first. It is copied.
-	History []string
+	// History is what the arrows and Ctrl-R call back. Run adds the lines that
+	// are entered. It may be nil.
+	History *History
 
-	// Remember is called with each line before it is executed. It may be nil.
+	// Remember is called with each line before it is executed, when History
+	// has it. It may be nil.
 	Remember func(line string)
 }
 

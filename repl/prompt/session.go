@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,13 +36,16 @@ func newSession(cfg Config, tty *terminal) *session {
 	if cfg.Complete == nil {
 		cfg.Complete = func(string) []Suggestion { return nil }
 	}
+	if cfg.History == nil {
+		cfg.History = NewHistory()
+	}
 	s := &session{cfg: cfg, tty: tty, events: new(eventQueue), done: make(chan struct{})}
 	s.keys = newKeyboard(tty, s.events)
 	s.menu = &completer{
 		suggest: cfg.Complete,
 		keys:    s.keys,
 		tty:     tty,
-		history: newHistory(cfg.History),
+		history: cfg.History,
 	}
 	s.screen = &screen{tty: tty, keys: s.keys, events: s.events, menu: s.menu, noColor: cfg.NoColor}
 	s.input = goprompt.New(func(string) {}, s.menu.complete, s.options()...)
@@ -92,7 +94,7 @@ func (s *session) loop(ctx context.Context) error {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		s.menu.history.add(line)
+		s.cfg.History.Add(line)
 		if s.cfg.Remember != nil {
 			s.cfg.Remember(line)
 		}
@@ -110,7 +112,7 @@ func (s *session) readLine() (string, bool) {
 	s.menu.prefix = s.cfg.Prompt()
 	s.menu.reset()
 	// The option cannot fail. go-prompt appends to what it is given.
-	_ = goprompt.OptionHistory(slices.Clone(s.menu.history))(s.input)
+	_ = goprompt.OptionHistory(s.cfg.History.Lines())(s.input)
 	for {
 		line := s.input.Input()
 		switch s.keys.why() {

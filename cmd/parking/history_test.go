@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestHistoryIsKept(t *testing.T) {
+	h := newHost(t)
+	file := filepath.Join(h.dir, ".local/state/parking/parking.history")
+	larry := h.open(24, "--sname", "larry")
+	larry.prompt("larry")
+	for _, line := range []string{"spaces", "set spaces 77", "spaces"} {
+		larry.send(line + "\r")
+		larry.expect("^(ok|[0-9]+ spaces)")
+		larry.prompt("larry")
+	}
+	larry.send("history\r")
+	larry.expect("^    1  set spaces 77\n    2  spaces\n    3  history$")
+	larry.prompt("larry")
+	other := h.open(24, "--sname", "larry", "--cluster", "other")
+	other.prompt("larry")
+	other.send("history\r")
+	other.expect("^    1  history$")
+	other.send("\x04")
+	other.ended(0)
+	larry.send("\x04")
+	larry.ended(0)
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the history: %v, %v", info, err)
+	}
+	text, err := os.ReadFile(file)
+	if string(text) != "set spaces 77\nspaces\nhistory\n" {
+		t.Errorf("the history holds %q, %v", text, err)
+	}
+	larry = h.open(24, "--sname", "larry")
+	larry.prompt("larry")
+	larry.send("\x1b[A\x1b[A\x1b[A") // up, three times
+	larry.expect("set spaces 77")
+	larry.send("\r")
+	larry.expect("^ok   spaces 77, everywhere$")
+	larry.prompt("larry")
+	larry.send("\x12SPACES 7") // Ctrl-R
+	larry.expect("set spaces 77 +history")
+	larry.send("\r")
+	larry.expect("^ok   spaces 77, everywhere$")
+	tty := h.open(24, "attach", "larry")
+	tty.prompt("larry")
+	tty.send("members\r")
+	tty.expect("this node")
+	tty.prompt("larry")
+	tty.send("history\r")
+	tty.expect("^    4  history$") // spaces, set spaces 77, members, history
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	tty.send("spaces\r")
+	tty.expect("^77 spaces: ")
+	tty.send("quit\r")
+	tty.ended(0)
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("attach has made a history: %v", err)
+	}
+	larry.send("\x04")
+	larry.ended(0)
+}
+
+func TestAHistoryThatCannotBeKept(t *testing.T) {
+	h := newHost(t)
+	if err := os.WriteFile(filepath.Join(h.dir, ".local"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	larry := h.open(24, "--sname", "larry")
+	larry.expect("^note: the history is not kept: .*not a directory$")
+	larry.prompt("larry")
+	larry.send("spaces\r")
+	larry.expect("^100 spaces: ")
+	larry.prompt("larry")
+	larry.send("\x1b[A")
+	larry.expect("spaces")
+	larry.send("\x03\x04")
+	larry.ended(0)
+}
+
+// Prompts that add to one history at once lose nothing of each other's.
+func TestManyPromptsAddToAHistory(t *testing.T) {
+	h := &historyFile{path: filepath.Join(t.TempDir(), "parking.history"), create: true}
+	var all sync.WaitGroup
+	const prompts, lines = 8, 20
+	for p := range prompts {
+		all.Go(func() {
+			for i := range lines {
+				for _, line := range []string{fmt.Sprintf("set spaces %d", p*1000+i), "gates"} {
+					if err := h.add(line); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	past, err := h.load()
+	if got := past.Lines(); len(got) != prompts*lines+1 || got[len(got)-1] != "gates" {
+		t.Errorf("%d lines, %v:\n%s", len(got), err, strings.Join(got, "\n"))
+	}
+	left, err := os.ReadDir(filepath.Dir(h.path))
+	if len(left) != 1 {
+		t.Errorf("beside the history there is %v, %v", left, err)
+	}
+}
