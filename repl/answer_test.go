@@ -178,7 +178,7 @@ func TestWriteFailure(t *testing.T) {
 		out, remarks string
 	}{
 		{Options{Format: Table}, "", "error: no \"space\" <here>\n"},
-		{Options{Format: Table, Color: true}, "", "\x1b[31merror:\x1b[0m no \"space\" <here>\n"},
+		{Options{Format: Table, Color: true}, "", red.Paint("error:") + " no \"space\" <here>\n"},
 		{Options{Format: JSON}, `{"ok":false,"code":"full","error":"no \"space\" <here>"}` + "\n", ""},
 	} {
 		var out, remarks strings.Builder

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 
-	"github.com/fatih/color"
 	"golang.org/x/term"
 
 	"parking/repl"
@@ -43,7 +42,7 @@ func (c *console) prompt(ctx context.Context) error {
 	err := prompt.Run(ctx, prompt.Config{
 		In: os.Stdin, Out: os.Stdout,
 		Prompt:    func() string { return c.name + "> " },
-		Color:     promptColor(c.name),
+		Color:     int(repl.NodeColor(c.name)),
 		NoColor:   !c.shell.Options.Color,
 		Exec:      c.exec,
 		Complete:  func(before string) []prompt.Suggestion { return c.complete(ctx, before) },
@@ -92,9 +91,4 @@ func (c *console) complete(ctx context.Context, before string) (out []prompt.Sug
 		out = append(out, prompt.Suggestion(s))
 	}
 	return out
-}
-
-// promptColor is a node's colour in the prompt's terms; both are SGR's.
-func promptColor(name string) prompt.Color {
-	return prompt.Color(repl.NodeColor(name) - color.FgBlack + 30)
 }

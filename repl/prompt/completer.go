@@ -139,7 +139,7 @@ func adjustPrompt(p *goprompt.Prompt) func(menu) {
 	return func(m menu) {
 		scrollbar := goprompt.DefaultColor
 		if len(m.entries) > m.rows {
-			scrollbar = goprompt.DarkGray
+			scrollbar = indexed + grey
 		}
 		// None of these options fails.
 		_ = goprompt.OptionScrollbarThumbColor(scrollbar)(p)

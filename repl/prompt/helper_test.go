@@ -58,7 +58,7 @@ func helper(mode string) (code int) {
 	cfg := Config{
 		In: os.Stdin, Out: os.Stdout,
 		Prompt: func() string { return "larry> " },
-		Color:  Cyan, NoColor: mode == "nocolor",
+		Color:  30, NoColor: mode == "nocolor",
 		Exec:     func(ctx context.Context, line string) bool { return execute(ctx, line, out) },
 		Complete: suggest,
 		Events:   events, Resize: ticks(syscall.SIGWINCH, syscall.SIGCONT), Interrupt: ticks(syscall.SIGINT),

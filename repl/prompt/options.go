@@ -2,11 +2,14 @@ package prompt
 
 import goprompt "github.com/c-bata/go-prompt"
 
+// grey is legible on light and on dark.
+const grey = 243
+
 // options are the looks, keys and hooks of go-prompt.
 func (s *session) options() []goprompt.Option {
 	color := goprompt.DefaultColor
 	if s.cfg.Color != 0 {
-		color = goprompt.DarkRed + goprompt.Color(s.cfg.Color-Red)
+		color = indexed + goprompt.Color(s.cfg.Color)
 	}
 	return []goprompt.Option{
 		goprompt.OptionParser(s.keys),
@@ -23,7 +26,7 @@ func (s *session) options() []goprompt.Option {
 		goprompt.OptionSuggestionBGColor(goprompt.DefaultColor),
 		goprompt.OptionSelectedSuggestionTextColor(goprompt.Black),
 		goprompt.OptionSelectedSuggestionBGColor(goprompt.LightGray),
-		goprompt.OptionDescriptionTextColor(goprompt.DarkGray),
+		goprompt.OptionDescriptionTextColor(indexed + grey),
 		goprompt.OptionDescriptionBGColor(goprompt.DefaultColor),
 		goprompt.OptionSelectedDescriptionTextColor(goprompt.Black),
 		goprompt.OptionSelectedDescriptionBGColor(goprompt.LightGray),

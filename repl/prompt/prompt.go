@@ -23,20 +23,6 @@ type Suggestion struct {
 	Description string
 }
 
-// A Color is one of the basic colours of a terminal, as its SGR foreground
-// parameter. The zero Color is the terminal's default.
-type Color int
-
-// The colours that Config.Color may be.
-const (
-	Red Color = iota + 31
-	Green
-	Yellow
-	Blue
-	Magenta
-	Cyan
-)
-
 // A Config says what a prompt looks like and what it does. Prompt and Exec are
 // required. Run calls the functions from the goroutine that called it.
 type Config struct {
@@ -48,8 +34,9 @@ type Config struct {
 	// It is asked before each line.
 	Prompt func() string
 
-	// Color is the prompt's colour.
-	Color Color
+	// Color is the prompt's colour: one of the terminal's 256, by number. 0 is
+	// the terminal's default.
+	Color int
 
 	// NoColor keeps every SGR sequence off the terminal, but for those in
 	// events and in the output of Exec.
@@ -98,7 +85,7 @@ func (c Config) validate() error {
 	if c.Prompt == nil || c.Exec == nil {
 		return errors.New("prompt: Config lacks Prompt or Exec")
 	}
-	if c.Color != 0 && (c.Color < Red || c.Color > Cyan) {
+	if c.Color < 0 || c.Color > 255 {
 		return fmt.Errorf("prompt: Config has the unknown color %d", c.Color)
 	}
 	return nil

@@ -60,25 +60,29 @@ func (w *vt100) ScrollUp()               { w.printf("\x1bM") }
 func (w *vt100) SetTitle(string) {}
 func (w *vt100) ClearTitle()     {}
 
+// indexed is added to the number of one of the terminal's 256 colours, which
+// go-prompt hands through without looking at it.
+const indexed goprompt.Color = 256
+
 func (w *vt100) SetColor(fg, bg goprompt.Color, bold bool) {
 	w.printf("\x1b[0")
 	if bold {
 		w.printf(";1")
 	}
-	if fg != goprompt.DefaultColor {
-		w.printf(";%d", sgrColor(fg, 30))
-	}
-	if bg != goprompt.DefaultColor {
-		w.printf(";%d", sgrColor(bg, 40))
-	}
+	w.color(fg, 30)
+	w.color(bg, 40)
 	w.printf("m")
 }
 
-// sgrColor returns the SGR parameter for a colour: from base on, the dark
-// ones, and 60 further the bright ones.
-func sgrColor(c goprompt.Color, base int) int {
-	if c < goprompt.DarkGray {
-		return base + int(c-goprompt.Black)
+// color writes the SGR parameters for a colour. base is that of the first dark
+// one; the bright ones are 60 further, the 256 behind 8 more.
+func (w *vt100) color(c goprompt.Color, base int) {
+	switch {
+	case c >= indexed:
+		w.printf(";%d;5;%d", base+8, c-indexed)
+	case c >= goprompt.DarkGray:
+		w.printf(";%d", base+60+int(c-goprompt.DarkGray))
+	case c != goprompt.DefaultColor:
+		w.printf(";%d", base+int(c-goprompt.Black))
 	}
-	return base + 60 + int(c-goprompt.DarkGray)
 }

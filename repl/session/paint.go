@@ -9,16 +9,19 @@ import (
 // painter colours a transcript. Colour repeats what the words say.
 type painter struct{ on bool }
 
-func (p painter) prose(s string) string { return p.paint(s, color.Bold) }
-
-// node paints text that is about a node.
-func (p painter) node(name, text string) string { return p.paint(text, repl.NodeColor(name)) }
-
-func (p painter) paint(s string, attr color.Attribute) string {
+func (p painter) prose(s string) string {
 	if !p.on || s == "" {
 		return s
 	}
-	c := color.New(attr)
+	c := color.New(color.Bold)
 	c.EnableColor() // the caller decided, not this process's own terminal
 	return c.Sprint(s)
+}
+
+// node paints text that is about a node.
+func (p painter) node(name, text string) string {
+	if !p.on || text == "" {
+		return text
+	}
+	return repl.NodeColor(name).Paint(text)
 }
