@@ -3,10 +3,13 @@ package repl
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"parking/lot"
 	"parking/node"
@@ -69,7 +72,7 @@ func TestTextAnswers(t *testing.T) {
 				t.Errorf("status lacks %q:\n%s", want, status)
 			}
 		}
-		if status := larry.do("help"); !strings.Contains(status, " track_entry PLATE GATE    record an entry at this replica\n") {
+		if status := larry.do("help"); !strings.Contains(status, " track_entry  record an entry at this replica          track_entry \"ABC 123\" 1\n") {
 			t.Errorf("help:\n%s", status)
 		}
 		for line := range strings.Lines(larry.do("help")) {
@@ -234,6 +237,45 @@ func TestGatesLine(t *testing.T) {
 		equal(t, "the second", GatesLine(gary.node), "gates 1 2 3 4 run on larry")
 		larry.do("gate 2 move gary")
 		equal(t, "of both", GatesLine(gary.node), "gates 1 3 4 run on larry, gate 2 runs here")
+	})
+}
+
+// What is told fits the screen, as far as words do, and says the same on each.
+func TestScreensOfAnyWidth(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		larry := l.start("larry")
+		for _, name := range []string{"gary", "harry", "moe-of-the-long-name"} {
+			l.start(name)
+		}
+		larry.do("await members 4")
+		larry.do("rebalance")
+		for i := range 3 {
+			larry.do(fmt.Sprintf(`track_entry "ABCDEFGH %d IJKLM" 1`, i))
+		}
+		larry.do("await converged")
+		squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+		for _, width := range []int{60, 80, 200} {
+			for _, c := range Commands() {
+				lines := []string{"help " + c.Name}
+				if c.run != nil && c.max <= 1 && c.Name != "kill-node" {
+					lines = append(lines, c.Name)
+				}
+				for _, line := range append(lines, "read --limit 1") {
+					wide := larry.do(line)
+					at := *larry
+					at.opt.Width, at.opt.Color = width, true
+					narrow := text.StripEscape(at.do(line))
+					if squeeze(narrow) != squeeze(wide) && line != "help" && line != "status" { // help leaves out the examples
+						t.Errorf("%s on %d columns:\n%s\non any:\n%s", line, width, narrow, wide)
+					}
+					for row := range strings.Lines(narrow) {
+						if n := text.StringWidth(strings.TrimRight(row, "\n")); n > width {
+							t.Errorf("%s has a row of %d columns on %d: %s", line, n, width, row)
+						}
+					}
+				}
+			}
+		}
 	})
 }
 

@@ -39,7 +39,7 @@ func TestAwaitRefuses(t *testing.T) {
 		larry := l.start("larry")
 		const known = "converged, members N, gates N nodes, vehicle PLATE, no vehicle PLATE"
 		for line, want := range map[string]string{
-			`await`:                  `missing argument: await CONDITION [DURATION]; for example await vehicle "ABC 123" 2s`,
+			`await`:                  `missing argument: await CONDITION [DURATION]; for example await members 3 5s`,
 			`await sunshine`:         `unknown condition "sunshine"; there are ` + known,
 			`await sunshine 2s`:      `unknown condition "sunshine"; there are ` + known,
 			`await convergd 5s`:      `unknown condition "convergd"; did you mean converged?`,

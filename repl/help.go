@@ -5,8 +5,13 @@ import (
 	"strings"
 )
 
-// helpColumn is where the second column of help begins.
-const helpColumn = 27
+// The columns of help: a command's name, what it does, and an example of it
+// where the screen has room for that.
+const (
+	helpColumn    = 14
+	exampleColumn = 55
+	helpWidth     = 79
+)
 
 func help(c *call) error {
 	if len(c.words.args) == 1 {
@@ -21,14 +26,13 @@ func help(c *call) error {
 	}
 	var b strings.Builder
 	for _, cmd := range Commands() {
-		usage := " " + cmd.Usage()
-		if pad := helpColumn - len(usage); pad > 1 {
-			usage += strings.Repeat(" ", pad)
-		} else {
-			usage += "\n" + strings.Repeat(" ", helpColumn)
+		does, example := wrapped(cmd.Help, helpColumn, c.opt.Width), ""
+		if c.opt.Width == 0 || c.opt.Width >= helpWidth {
+			does, example = pad(does, exampleColumn-helpColumn), cmd.Example
 		}
-		fmt.Fprintf(&b, "%s%s\n", usage, c.paint.dim(cmd.Help))
+		fmt.Fprintf(&b, "%s%s%s\n", pad(" "+cmd.Name, helpColumn), c.paint.dim(does), example)
 	}
+	fmt.Fprintln(&b, c.paint.dim(wrapped("help COMMAND tells all that a command takes, with an example.", 0, c.opt.Width)))
 	_, err := fmt.Fprint(c.out, b.String())
 	return err
 }
@@ -37,10 +41,16 @@ func (c *call) helpOn(cmd *Command) error {
 	if c.opt.Format == JSON {
 		return writeJSON(c.out, commandsJSON(cmd))
 	}
-	more := ""
+	lines := []string{cmd.Help}
 	if cmd.More != "" {
-		more = "  " + cmd.More + "\n"
+		lines = append(lines, cmd.More)
 	}
-	_, err := fmt.Fprintf(c.out, "%s\n  %s\n%s  for example: %s\n", cmd.Usage(), cmd.Help, more, cmd.Example)
+	lines = append(lines, "for example: "+cmd.Example)
+	_, err := fmt.Fprintln(c.out, wrapped(cmd.Usage(), 4, c.opt.Width))
+	for _, line := range lines {
+		if err == nil {
+			_, err = fmt.Fprintf(c.out, "  %s\n", wrapped(line, 2, c.opt.Width))
+		}
+	}
 	return err
 }

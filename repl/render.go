@@ -42,7 +42,8 @@ func WriteFailure(err error, opt Options, out, remarks io.Writer) {
 }
 
 // table writes rows under a header, if there is one: columns aligned, colours
-// and wide characters too, without frames.
+// and wide characters too, without frames. What does not fit the screen is
+// wrapped in the last column.
 func (c *call) table(header []string, rows [][]string) error {
 	t := table.NewWriter()
 	style := table.StyleDefault
@@ -64,12 +65,76 @@ func (c *call) table(header []string, rows [][]string) error {
 		}
 		t.AppendRow(row)
 	}
+	if n, room := lastColumn(header, rows, c.opt.Width); c.opt.Width > 0 {
+		t.SetColumnConfigs([]table.ColumnConfig{{Number: n, WidthMax: room, WidthMaxEnforcer: text.WrapSoft}})
+	}
 	for line := range strings.Lines(t.Render()) {
 		if _, err := fmt.Fprintln(c.out, strings.TrimRight(line, " \n")); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+const (
+	columnPadding = 3  // of each column of a table
+	leastColumn   = 16 // that a wrapped column has
+)
+
+// lastColumn returns the number of a table's last column, and how many columns
+// of the screen are left for it.
+func lastColumn(header []string, rows [][]string, width int) (number, room int) {
+	widths := map[int]int{}
+	for _, cells := range append([][]string{header}, rows...) {
+		for i, s := range cells {
+			widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(s))
+		}
+	}
+	room = width - 1
+	for i := range len(widths) - 1 {
+		room -= widths[i] + columnPadding
+	}
+	return len(widths), max(room, leastColumn)
+}
+
+// pad returns s with blanks behind it, up to that width.
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-text.StringWidthWithoutEscSequences(s)))
+}
+
+// wrapped breaks s, which begins in the column indent, at blanks, so that it
+// fits a screen of that width: 0 is one without an end.
+func wrapped(s string, indent, width int) string {
+	room := max(width-indent, leastColumn)
+	if width == 0 || text.StringWidthWithoutEscSequences(s) <= room {
+		return s
+	}
+	lines := strings.Split(text.WrapSoft(s, room), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return strings.Join(lines, "\n"+strings.Repeat(" ", indent))
+}
+
+// Line joins the parts of a line, wide gaps between them, in as many lines as
+// it takes on a screen of that width: 0 is one without an end.
+func Line(width int, parts ...string) string {
+	const gap = "   "
+	line, used := "", 0
+	for _, p := range parts {
+		n := text.StringWidthWithoutEscSequences(p)
+		switch {
+		case p == "":
+			continue
+		case used == 0:
+		case width > 0 && used+len(gap)+n > width:
+			line, used = line+"\n  ", 2
+		default:
+			line, used = line+gap, used+len(gap)
+		}
+		line, used = line+p, used+n
+	}
+	return line
 }
 
 // clockTime renders a time of day, with the date if it is not today's.

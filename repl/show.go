@@ -41,8 +41,9 @@ func read(c *call) error {
 	if n := r.Spaces.Over(); n > 0 {
 		over = c.paint.warn(fmt.Sprintf(", over by %d", n))
 	}
-	fmt.Fprintf(c.out, "%s on %s   digest %s%s   %d of %d taken%s\n",
-		node.Ledger, c.paint.node(c.node.Name()), r.Digest, c.sameAs(), r.Spaces.Taken, r.Spaces.Total, over)
+	fmt.Fprintln(c.out, Line(c.opt.Width,
+		node.Ledger+" on "+c.paint.node(c.node.Name()), "digest "+r.Digest.String(), c.sameAs(),
+		fmt.Sprintf("%d of %d taken%s", r.Spaces.Taken, r.Spaces.Total, over)))
 	if len(r.Vehicles) == 0 {
 		return nil
 	}
@@ -86,9 +87,9 @@ func (c *call) sameAs() string {
 	case others == 0:
 		return ""
 	case len(same) == 0:
-		return "   " + c.paint.warn("same on no other node")
+		return c.paint.warn("same on no other node")
 	}
-	return "   same on " + strings.Join(same, " ")
+	return "same on " + strings.Join(same, " ")
 }
 
 func showSpaces(c *call) error {
