@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"parking/lot"
 )
@@ -24,9 +23,6 @@ type localCall struct {
 const (
 	// maxSource is how deep files may source files.
 	maxSource = 8
-
-	watchDefault = 2 * time.Second
-	watchLeast   = 50 * time.Millisecond
 
 	clearCode = "\x1b[H\x1b[2J"
 )
@@ -121,53 +117,8 @@ func clearScreen(s *Shell, _ *localCall) error {
 	if s.Options.Format == JSON {
 		return writeOK(s.Out, s.Options, "")
 	}
-	if s.Options.Width > 0 {
+	if s.Size != nil {
 		fmt.Fprint(s.Out, clearCode)
 	}
 	return nil
-}
-
-// watch runs a command again and again until ctx ends; on a screen it clears
-// it each time.
-func watch(s *Shell, c *localCall) error {
-	every, command := watchDefault, c.words.from(0)
-	if d, err := time.ParseDuration(c.words.args[0]); err == nil {
-		every, command = d, c.words.from(1)
-	}
-	switch {
-	case command == "":
-		return lot.Refuse(lot.Usage, "missing argument: watch needs a command, for example watch 500ms gates")
-	case every < watchLeast:
-		return lot.Refuse(lot.Usage, "every %v is too often; %v is the least", every, watchLeast)
-	}
-	w, err := parse(command)
-	if err != nil {
-		return err
-	}
-	cmd, err := find(w.name)
-	switch {
-	case err != nil:
-		return err
-	case cmd.Name == "watch":
-		return lot.Refuse(lot.Usage, "watch watches other commands, for example watch 500ms gates")
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		if s.Options.Width > 0 && s.Options.Format == Table {
-			fmt.Fprintf(s.Out, "%severy %v: %s   (Ctrl-C ends)\n", clearCode, every, command)
-		}
-		err := s.Exec(c.ctx, command)
-		switch {
-		case c.ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		}
-		select {
-		case <-c.ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
 }

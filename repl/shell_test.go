@@ -29,6 +29,9 @@ func (e *echo) Exec(ctx context.Context, line string, opt Options, out, remarks 
 		return lot.Refuse(lot.Refused, "interrupted")
 	case strings.HasPrefix(line, "kill-node"):
 		return ErrDie
+	case line == "status":
+		fmt.Fprintln(out, "one\ntwo\nthree")
+		return nil
 	}
 	fmt.Fprintf(out, "%s\n", line)
 	return nil
@@ -192,6 +195,9 @@ func TestLocalAnswers(t *testing.T) {
 	var shows []bool
 	for _, opt := range []Options{{Format: Table}, {Format: Table, Width: 80}, {Format: JSON, Width: 80}} {
 		s := newSeat(opt)
+		if opt.Width > 0 {
+			s.Size = func() (int, int) { return 80, 24 }
+		}
 		s.Events = func(on bool) { shows = append(shows, on) }
 		s.History = func() []string { return []string{"read", `gate 1 enter "A"`} }
 		for _, line := range []string{"events off", "events on", "time off", "history", "clear"} {
@@ -230,13 +236,22 @@ func TestWatchCommand(t *testing.T) {
 		}
 		equal(t, "every 2s for 5s", s.out.String(), strings.Repeat("track_exit \"A  B\"\n", 3))
 
-		s = newSeat(Options{Format: Table, Width: 80})
-		ctx, cancel = context.WithTimeout(t.Context(), 75*time.Millisecond)
+		s = newSeat(Options{Format: Table})
+		columns, rows := 80, 24
+		s.Size = func() (int, int) { return columns, rows }
+		ctx, cancel = context.WithTimeout(t.Context(), 225*time.Millisecond)
 		defer cancel()
-		if err := s.Exec(ctx, `watch "50ms" read`); err != nil {
+		resize := time.AfterFunc(125*time.Millisecond, func() { columns, rows = 20, 3 })
+		defer resize.Stop()
+		if err := s.Exec(ctx, `watch "50ms" status`); err != nil {
 			t.Error(err)
 		}
-		equal(t, "on a screen", s.out.String(), strings.Repeat(clearCode+"every 50ms: read   (Ctrl-C ends)\nread\n", 2))
+		answer := func(title string, lines ...string) string {
+			return "\x1b[2K" + strings.Join(append([]string{title}, lines...), "\n\x1b[2K") + "\n\x1b[J"
+		}
+		full := answer("every 50ms: status   (Ctrl-C ends)", "one", "two", "three")
+		small := answer("every 50ms: status  ", "... 3 lines more")
+		equal(t, "in place", s.out.String(), full+"\x1b[4A"+full+"\x1b[4A"+full+clearCode+small+"\x1b[2A"+small)
 
 		s = newSeat(Options{Format: Table})
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)

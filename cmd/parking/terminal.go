@@ -14,7 +14,7 @@ import (
 // prompt runs the session at the terminal.
 func (c *console) prompt(ctx context.Context) error {
 	past, remember := c.history()
-	c.shell.History = past.Lines
+	c.shell.History, c.shell.Size = past.Lines, windowSize
 	ctx, cancel := context.WithCancelCause(ctx)
 	events := make(chan string)
 	above := func(line string) {
@@ -61,12 +61,18 @@ func (c *console) prompt(ctx context.Context) error {
 	return err
 }
 
+// windowSize returns the size of the window that standard output is, or of the
+// customary one while a new pseudo-terminal has none.
+func windowSize() (columns, rows int) {
+	if w, h, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 && h > 0 {
+		return w, h
+	}
+	return 80, 24
+}
+
 // exec runs one line typed at the prompt and writes its answer and its error.
 func (c *console) exec(ctx context.Context, line string) (quit bool) {
-	var height int
-	if w, h, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
-		c.shell.Options.Width, height = w, h
-	}
+	_, height := windowSize()
 	page := pager{height: height}
 	c.shell.Out, c.shell.Remarks = os.Stdout, os.Stdout
 	if c.shell.Options.Format == repl.Table && repl.Pages(line) {
