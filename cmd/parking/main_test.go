@@ -189,9 +189,13 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// await waits until what was written is as wanted.
-func (o *output) await(is func(text string) bool) bool {
-	late := time.After(patience)
+// await waits until what was written is as wanted, for as long as a test has
+// patience.
+func (o *output) await(is func(text string) bool) bool { return o.within(patience, is) }
+
+// within is await, for that long.
+func (o *output) within(d time.Duration, is func(text string) bool) bool {
+	late := time.After(d)
 	for {
 		o.mu.Lock()
 		if is(o.text.String()) {

@@ -75,6 +75,38 @@ func TestTypingAmongManyEvents(t *testing.T) {
 	s.reported("exec " + line + "!")
 }
 
+// The window changes while one types and events come.
+func TestResizeAmongEvents(t *testing.T) {
+	s := start(t, 16, 60, "")
+	const events = 100
+	s.order("burst %d 100", events)
+	line := ""
+	for i, cols := range []int{40, 30, 70, 100, 60} {
+		s.resize(16, cols)
+		part := strings.Repeat(fmt.Sprint(i), 20)
+		line += part
+		for _, r := range part {
+			s.send(string(r))
+		}
+		s.wait("what was typed", func() bool { return strings.Contains(strings.Join(s.vt.all(), ""), line) })
+	}
+	s.reported(fmt.Sprintf("sent %d", events))
+	s.bottom(append([]string{fmt.Sprint("event ", events-1)}, wrap("larry> "+line, 60)...)...)
+	var shown []string
+	s.mu.Lock()
+	for _, row := range s.vt.all() {
+		if strings.HasPrefix(row, "event") {
+			shown = append(shown, row)
+		}
+	}
+	s.mu.Unlock()
+	if len(shown) != events {
+		t.Errorf("%d of %d events are on the screen: %q", len(shown), events, shown)
+	}
+	s.send("\r")
+	s.executed(line)
+}
+
 func TestEventsDuringCommand(t *testing.T) {
 	s := start(t, 16, 60, "")
 	s.send("wait\r")
