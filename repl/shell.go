@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"parking/lot"
@@ -85,7 +86,11 @@ func (s *Shell) Run(ctx context.Context, source string, r io.Reader) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		err := s.Exec(ctx, lines.Text())
+		text := lines.Text()
+		if n == 1 {
+			text = strings.TrimPrefix(text, "\ufeff") // as some editors begin a file
+		}
+		err := s.Exec(ctx, text)
 		switch {
 		case errors.Is(err, ErrQuit), errors.Is(err, ErrDie):
 			return err

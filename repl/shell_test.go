@@ -85,6 +85,7 @@ func TestRun(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                     "",
 		"read\n\n  # a comment\nspaces":        "read|spaces",
+		"\ufeffread\nspaces":                   "read|spaces",
 		"read\r\nspaces\r\n":                   "read|spaces",
 		"read\ngates\nspaces\n":                "read|gates stdin:2: no gates",
 		"\n\n# x\n  gates 2\n":                 "gates 2 stdin:4: no gates",

@@ -65,6 +65,7 @@ func runAttach(ctx context.Context, t terminal, name, cluster string) error {
 		fmt.Printf("attached to %s %s   cluster %s\nhelp lists commands; quit ends this terminal, not the node\n", e.Name, e.Addr, e.Cluster)
 	}
 	c.serve(client, e.Name, e.Cluster, nil)
+	c.killed = client.Killed
 	err = c.run(ctx)
 	if errors.Is(err, repl.ErrGone) && client.Killed() {
 		err = nil // as was asked

@@ -31,8 +31,9 @@ type console struct {
 	greeted string // what the user knows already, not to be told as an event
 
 	// Set by serve.
-	name, cluster string // the node's
-	die           func() // ends the process, where the node is in it
+	name, cluster string      // the node's
+	die           func()      // ends the process, where the node is in it; else nil
+	killed        func() bool // where it is not: whether it was told to die from here
 }
 
 // newConsole returns a console that lacks a session yet.

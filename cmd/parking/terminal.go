@@ -89,7 +89,7 @@ func (c *console) exec(ctx context.Context, line string) (quit bool) {
 	case err != nil:
 		repl.WriteFailure(err, c.shell.Options, os.Stdout, os.Stdout)
 	}
-	return false
+	return c.killed != nil && c.killed()
 }
 
 func (c *console) complete(ctx context.Context, before string) (out []prompt.Suggestion) {

@@ -376,6 +376,9 @@ func TestAttachedPrompt(t *testing.T) {
 	third.send("kill-node\r")
 	third.expect("^ok   larry dies$")
 	third.ended(0)
+	if n := strings.Count(third.text(), "larry> "); n != strings.Count(strings.Split(third.text(), "ok   larry dies")[0], "larry> ") {
+		t.Errorf("it prompts for a node that was killed:\n%s", third.text())
+	}
 	larry.ended(137)
 	two.expect("^error: larry is gone$")
 	two.ended(1)
