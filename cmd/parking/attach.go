@@ -14,7 +14,6 @@ import (
 )
 
 func attachCommand() *cobra.Command {
-	var cluster string
 	c := &cobra.Command{
 		Use:   "attach [NAME]",
 		Short: "a prompt on a node that runs on this host",
@@ -29,14 +28,11 @@ func attachCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if s.given["cluster"] {
-				cluster = s.Cluster
-			}
 			name := ""
 			if len(args) == 1 {
 				name = args[0]
 			}
-			return runAttach(c.Context(), s.terminal, name, cluster)
+			return runAttach(c.Context(), s.terminal, name, s.Cluster)
 		},
 	}
 	c.Flags().String("cluster", "", "the node's cluster, where two nodes have the name")
@@ -76,7 +72,7 @@ func runAttach(ctx context.Context, t terminal, name, cluster string) error {
 // findNode returns the one running node of that name, or the only one if name
 // is empty.
 func findNode(name, cluster string) (e discover.Entry, err error) {
-	dir, err := runtimeDir()
+	dir, _, err := runtimeDir()
 	if err != nil {
 		return e, err
 	}

@@ -49,7 +49,7 @@ func runNode(ctx context.Context, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	dir, err := runtimeDir()
+	dir, _, err := runtimeDir()
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,7 @@ type settings struct {
 	LogLevel   string   `koanf:"log-level"`
 	terminal   `koanf:",squash"`
 
-	given map[string]bool // which of them somebody chose
-	typed map[string]bool // which of those on the command line
+	found map[string]found // the same, by the flags' names
 	level slog.Level
 	addr  netip.Addr
 	port  int
@@ -83,18 +82,24 @@ func addTerminalFlags(f *pflag.FlagSet) {
 }
 
 // check refuses what no node can be started with.
-func (s *settings) check() (err error) {
+func (s *settings) check() error {
+	if s.Name == "" {
+		return &usageError{errors.New("a node needs a name: --sname larry")}
+	}
+	return s.checkGiven()
+}
+
+// checkGiven is check for settings that may still lack the node's name.
+func (s *settings) checkGiven() (err error) {
 	wrong := func(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 	switch {
-	case s.Name == "":
-		return wrong("a node needs a name: --sname larry")
-	case !lot.ValidName(s.Name):
+	case s.Name != "" && !lot.ValidName(s.Name):
 		return wrong("the name %.40q is not 1 to %d of a-z, 0-9 and -", s.Name, lot.MaxName)
 	case !lot.ValidName(s.Cluster):
 		return wrong("the cluster %.40q is not 1 to %d of a-z, 0-9 and -", s.Cluster, lot.MaxName)
 	case s.CookieFile == "":
 		return wrong("--cookie-file is empty; give a file, or none for %s", defaults().CookieFile)
-	case s.given["cookie"] && s.Cookie == "":
+	case s.given("cookie") && s.Cookie == "":
 		return wrong("the cookie is empty; give one, or none for that in %s", s.CookieFile)
 	}
 	if err := errors.Join(lot.CheckGates(s.Gates), lot.CheckSpaces(s.Spaces)); err != nil {

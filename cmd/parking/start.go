@@ -20,9 +20,14 @@ import (
 	"parking/repl"
 )
 
+// ownCookie reports whether a cookie was given that rules over the cookie file.
+func (s *settings) ownCookie() bool {
+	return s.given("cookie") && (s.typed("cookie") || !s.typed("cookie-file"))
+}
+
 // loadKeys returns the keys of the cookie that was given or is in the file.
 func loadKeys(s settings, notes io.Writer) (*cookie.Keys, error) {
-	if s.given["cookie"] && (s.typed["cookie"] || !s.typed["cookie-file"]) {
+	if s.ownCookie() {
 		keys, err := cookie.Derive(s.Cookie)
 		if err != nil {
 			return nil, &usageError{err}
@@ -66,8 +71,8 @@ func config(s settings, keys *cookie.Keys, network member.Transport, dir node.Di
 	cfg := node.DefaultConfig()
 	cfg.Name, cfg.Cluster, cfg.Keys, cfg.Network, cfg.Directory = s.Name, s.Cluster, keys, network, dir
 	cfg.Join, cfg.MustJoin = s.Join, s.scripted()
-	cfg.Gates = node.Setting{Value: s.Gates, Given: s.given["gates"]}
-	cfg.Spaces = node.Setting{Value: s.Spaces, Given: s.given["spaces"]}
+	cfg.Gates = node.Setting{Value: s.Gates, Given: s.given("gates")}
+	cfg.Spaces = node.Setting{Value: s.Spaces, Given: s.given("spaces")}
 	cfg.NoFaults, cfg.Die, cfg.Log = s.NoFaults, die, log
 	var seed [16]byte
 	_, _ = crand.Read(seed[:]) // never fails
@@ -148,7 +153,7 @@ func another(s settings, members []node.Member) string {
 	for _, f := range []struct{ flag, value string }{
 		{"cookie", s.Cookie}, {"cookie-file", s.CookieFile}, {"cluster", s.Cluster},
 	} {
-		if s.typed[f.flag] {
+		if s.typed(f.flag) {
 			words = append(words, "--"+f.flag, shellquote.Join(f.value))
 		}
 	}
