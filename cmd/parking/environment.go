@@ -58,10 +58,7 @@ func strayVariables(root *cobra.Command) (remarks []string) {
 		if !strings.HasPrefix(name, envPrefix) || value == "" || slices.Contains(known, name) || inPod && fromKubernetes.MatchString(name) {
 			continue
 		}
-		hint := "parking help config lists them"
-		if best := nearest(name, known); best != "" {
-			hint = "did you mean " + best + "?"
-		}
+		hint := didYouMean(nearest(name, known), "parking help config lists them")
 		remarks = append(remarks, fmt.Sprintf("note: %.60s is no setting; %s", name, hint))
 	}
 	slices.Sort(remarks)

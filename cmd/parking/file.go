@@ -54,12 +54,9 @@ func fromFile(path string, flags *pflag.FlagSet) func(*koanf.Koanf) error {
 			if key != "config" && setting(flags, key) != nil {
 				continue
 			}
-			hint := "; settings are named as the flags are"
-			if best := nearest(key, settingNames(flags)); best != "" {
-				hint = "; did you mean " + best + "?"
-			}
+			hint := didYouMean(nearest(key, settingNames(flags)), "settings are named as the flags are")
 			key = strings.ReplaceAll(key, delimiter, ".")
-			return &usageError{fmt.Errorf("%s: there is no setting %.40q%s", path, key, hint)}
+			return &usageError{fmt.Errorf("%s: there is no setting %.40q; %s", path, key, hint)}
 		}
 		return nil
 	}

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"parking/repl"
 )
@@ -28,25 +28,26 @@ func main() {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string) int {
-	root := nodeCommand()
-	root.Use = "parking [node] --sname NAME"
-	root.Long = "parking runs one node of a cluster and gives a prompt on it.\nStart it in several terminals, each with another --sname and the same --cookie."
-	root.AddCommand(subcommand(nodeCommand(), "node --sname NAME", "run a node with a prompt (the default)"))
-	root.AddCommand(attachCommand(), demoCommand(), versionCommand())
-	for _, c := range append(root.Commands(), root) {
-		c.SilenceErrors, c.SilenceUsage = true, true
-		c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-			if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-				_, usage := pflag.UnquoteUsage(bad.GetFlag())
-				err = fmt.Errorf("--%s %.40q is not what it takes: %s", bad.GetFlag().Name, bad.GetValue(), usage)
-			}
-			return &usageError{err}
-		})
-	}
-	root.Version = versionText()
-	root.SetVersionTemplate("{{.Version}}\n")
+	root := program()
 	root.SetArgs(args)
 	return exitCode(root.ExecuteContext(ctx))
+}
+
+// program returns the command that the program is, with its sub-commands.
+func program() *cobra.Command {
+	root := nodeCommand()
+	root.Use = "parking [node] --sname NAME"
+	root.Long = "parking runs one node of a cluster and gives a prompt on it.\n" +
+		"Start it in several terminals, each with another --sname and the same --cookie.\n" +
+		"Every flag can be set by an environment variable and in a file, too: help config tells more."
+	root.AddCommand(subcommand(nodeCommand(), "node --sname NAME", "run a node with a prompt (the default)"))
+	root.AddCommand(attachCommand(), demoCommand(), versionCommand())
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(flagError)
+	root.Version = versionText()
+	root.SetVersionTemplate("{{.Version}}\n")
+	addHelp(root)
+	return root
 }
 
 func subcommand(c *cobra.Command, use, short string) *cobra.Command {
@@ -74,17 +75,13 @@ func exitCode(err error) int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "parking: %s; parking --help tells more\n", repl.Plain(err))
+		text := repl.Plain(err)
+		if !strings.HasSuffix(text, "?") { // else it says already what to do
+			text += "; parking --help tells more"
+		}
+		fmt.Fprintf(os.Stderr, "parking: %s\n", text)
 		return exitUsage
 	}
 	fmt.Fprintf(os.Stderr, "parking: %s\n", repl.Plain(err))
 	return exitFailed
-}
-
-// noArgs refuses arguments, most often a misspelt sub-command.
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return &usageError{fmt.Errorf("there is no sub-command %.40q", args[0])}
-	}
-	return nil
 }

@@ -29,15 +29,16 @@ func nodeCommand() *cobra.Command {
 			if err := s.check(); err != nil {
 				return err
 			}
-			return runNode(c.Context(), s)
+			return runNode(c.Context(), s, strayVariables(c.Root()))
 		},
 	}
 	addNodeFlags(c.Flags())
 	return c
 }
 
-// runNode claims the node's name and builds the node; then it runs it.
-func runNode(ctx context.Context, s settings) (err error) {
+// runNode claims the node's name and builds the node; then it runs it. Remarks
+// are told first.
+func runNode(ctx context.Context, s settings, remarks []string) (err error) {
 	ctx, sig := catch(ctx)
 	defer sig.stop()
 	c, err := newConsole(s.terminal, sig)
@@ -45,6 +46,9 @@ func runNode(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	defer c.close()
+	for _, r := range remarks {
+		fmt.Fprintln(c.aside, r)
+	}
 	keys, err := loadKeys(s, c.aside)
 	if err != nil {
 		return err

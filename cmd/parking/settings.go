@@ -59,6 +59,7 @@ func defaults() settings {
 
 // addNodeFlags adds the flags of a node.
 func addNodeFlags(f *pflag.FlagSet) {
+	f.SortFlags = false // help goes in this order, too
 	d := defaults()
 	f.String("sname", "", "this node's `NAME`: 1 to 32 of a-z, 0-9 and -")
 	f.String("cookie", "", "the `SECRET` that the cluster's nodes share")
