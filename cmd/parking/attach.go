@@ -35,7 +35,8 @@ func attachCommand() *cobra.Command {
 			return runAttach(c.Context(), s.terminal, name, s.Cluster)
 		},
 	}
-	c.Flags().String("cluster", "", "the node's cluster, where two nodes have the name")
+	c.Flags().SortFlags = false
+	c.Flags().String("cluster", "", "`NAME` of the node's cluster, where two nodes have its name")
 	addTerminalFlags(c.Flags())
 	return c
 }

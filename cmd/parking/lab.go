@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/kballard/go-shellquote"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"parking/lot"
+	"parking/node/discover"
+)
+
+// labMax is how many nodes a lab has at most: as many panes are still legible.
+const labMax = 12
+
+func labCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "lab NAME...",
+		Short: "several nodes, each in a pane of tmux",
+		Long: "lab starts a node for each NAME, side by side in panes of tmux, with the flags given.\n" +
+			"Within tmux it opens a window of that tmux.",
+		Example: "  parking lab larry gary harry --spaces 20",
+		RunE: func(c *cobra.Command, names []string) error {
+			s, err := load(c.Flags())
+			if err != nil {
+				return err
+			}
+			if err := checkLab(s, names); err != nil {
+				return err
+			}
+			return runLab(c.Context(), s, names, typedFlags(c.Flags()))
+		},
+	}
+	addNodeFlags(c.Flags())
+	for _, name := range []string{"sname", "command", "file"} { // they are refused, in words
+		c.Flags().Lookup(name).Hidden = true
+	}
+	return c
+}
+
+// checkLab refuses what no lab can be started with.
+func checkLab(s settings, names []string) error {
+	wrong := func(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+	switch {
+	case s.typed("sname"):
+		return wrong("lab takes its nodes' names without --sname: parking lab larry gary")
+	case len(names) == 0:
+		return wrong("a lab needs names of nodes: parking lab larry gary harry")
+	case len(names) > labMax:
+		return wrong("a lab has %d nodes at most, not %d", labMax, len(names))
+	case s.scripted():
+		from := s.found["command"].from
+		if len(s.Files) > 0 {
+			from = s.found["file"].from
+		}
+		return wrong("lab's nodes are typed at, and take no commands (%s)", from)
+	}
+	s.Name = "" // each pane has its own
+	if err := s.checkGiven(); err != nil {
+		return err
+	}
+	if s.port != 0 && len(names) > 1 {
+		return wrong("--bind %s is one port for %d nodes; leave the port out", s.Bind, len(names))
+	}
+	for i, name := range names {
+		if !lot.ValidName(name) {
+			return wrong("the name %.40q is not 1 to %d of a-z, 0-9 and -", name, lot.MaxName)
+		}
+		if slices.Contains(names[:i], name) {
+			return wrong("the name %s stands there twice", name)
+		}
+	}
+	return nil
+}
+
+// typedFlags returns the flags that were given, as one types them.
+func typedFlags(flags *pflag.FlagSet) (args []string) {
+	flags.Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			args = append(args, "--"+f.Name+"="+v)
+		}
+	})
+	return args
+}
+
+// runLab opens the panes and, unless it is in tmux already, shows them until
+// they are detached or gone. The nodes belong to tmux.
+func runLab(ctx context.Context, s settings, names, flags []string) error {
+	path, err := exec.LookPath("tmux")
+	if err != nil {
+		var lines []string
+		for _, name := range names {
+			lines = append(lines, shellquote.Join(append([]string{"parking", "--sname", name}, flags...)...))
+		}
+		return fmt.Errorf("lab needs tmux, which is not installed; install it (apt-get install tmux, brew install tmux), or type each in a terminal of its own: %s", strings.Join(lines, "; "))
+	}
+	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
+		return errors.New("lab needs a terminal; without one, start each node by itself: parking node --sname " + names[0])
+	}
+	dir, err := checkFree(s, names)
+	if err != nil {
+		return err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	l := &lab{tmux: path, name: "parking-" + s.Cluster, inside: os.Getenv("TMUX") != ""}
+	if l.inside {
+		l.env = labEnvironment(dir)
+	}
+	if l.there(ctx) {
+		return fmt.Errorf("a lab of the cluster %s is open already; %s returns to it, %s ends it", s.Cluster, l.command("attach"), l.command("kill-server"))
+	}
+	panes := make([]pane, 0, len(names))
+	for _, name := range names {
+		panes = append(panes, pane{name, append([]string{exe, "node", "--sname", name}, flags...)})
+	}
+	if err := l.open(ctx, panes); err != nil {
+		return err
+	}
+	if l.inside {
+		fmt.Fprintf(os.Stderr, "%s: in the window %s\n", strings.Join(names, " "), l.name)
+		return nil
+	}
+	if err := l.show(ctx); err != nil {
+		return err
+	}
+	if l.there(ctx) {
+		fmt.Fprintf(os.Stderr, "the nodes go on; %s returns to them, %s ends them\n", l.command("attach"), l.command("kill-server"))
+	}
+	return nil
+}
+
+// checkFree refuses names that running nodes have, and returns the runtime
+// directory.
+func checkFree(s settings, names []string) (dir string, err error) {
+	keys, err := loadKeys(s, os.Stderr)
+	if err != nil {
+		return "", err
+	}
+	if dir, _, err = runtimeDir(); err != nil {
+		return "", err
+	}
+	all, err := discover.List(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range all {
+		if slices.Contains(names, e.Name) && e.Cluster == s.Cluster && e.Fingerprint == keys.Fingerprint() {
+			return "", fmt.Errorf("%s runs already in the cluster %s; parking attach %s is a prompt on it", e.Name, e.Cluster, e.Name)
+		}
+	}
+	return dir, nil
+}
+
+// labEnvironment is what nodes are to have of this process's environment where
+// they do not inherit it.
+func labEnvironment(runtimeDir string) (env []string) {
+	for _, assignment := range os.Environ() {
+		name, _, _ := strings.Cut(assignment, "=")
+		if strings.HasPrefix(name, envPrefix) || slices.Contains([]string{"HOME", "XDG_STATE_HOME", "NO_COLOR"}, name) {
+			env = append(env, assignment)
+		}
+	}
+	return append(env, envPrefix+"RUNTIME_DIR="+runtimeDir) // the last one rules
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// A lab is a window of tmux with a node in each pane: of the tmux that this
+// process is in, or of a server of its own, which inherits the environment and
+// has nothing to do with the user's other sessions.
+type lab struct {
+	tmux   string // the path of the program
+	name   string // of the window, and of the server if it is its own
+	inside bool
+	env    []string // NAME=VALUE of what the panes' processes do not inherit
+}
+
+// A pane is the name that stands above it and the command that runs in it.
+type pane struct {
+	title string
+	argv  []string
+}
+
+// keep runs in each pane. A node that has left in good order closes its pane;
+// any other end is one to be read, and to start again from.
+const keep = `until "$@"; do
+	code=$?
+	stty sane 2>/dev/null
+	printf '\n%s ended with code %s; Enter starts it again, Ctrl-C closes this pane ' "$0" "$code"
+	read -r _ || exit
+done`
+
+// open makes the window with its panes. It leaves nothing behind if it fails.
+func (l *lab) open(ctx context.Context, panes []pane) error {
+	first := []string{"new-window"}
+	if !l.inside {
+		width, height, err := term.GetSize(int(os.Stdout.Fd()))
+		if err != nil {
+			return err
+		}
+		first = []string{"new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height)}
+	}
+	first = append(first, "-n", l.name, "-P", "-F", "#{window_id} #{pane_id}")
+	where, err := l.run(ctx, l.in(first, panes[0]))
+	window, pane, ok := strings.Cut(strings.TrimSpace(where), " ")
+	if err == nil && !ok {
+		err = fmt.Errorf("tmux answered %.40q; it should be 3.0 or later", where)
+	}
+	if err != nil {
+		return err
+	}
+	layout := "even-vertical"
+	if len(panes) > 3 {
+		layout = "tiled"
+	}
+	rest := [][]string{
+		{"set-option", "-w", "-t", window, "pane-border-status", "top"},
+		{"set-option", "-w", "-t", window, "pane-border-format", " #{pane_title} "},
+		{"select-pane", "-t", window, "-T", panes[0].title},
+	}
+	for _, p := range panes[1:] {
+		rest = append(rest,
+			l.in([]string{"split-window", "-t", window}, p),
+			[]string{"select-pane", "-t", window, "-T", p.title}, // the new one is the window's active pane
+			[]string{"select-layout", "-t", window, layout},      // now, to make room for the next
+		)
+	}
+	rest = append(rest, []string{"select-pane", "-t", pane})
+	if !l.inside {
+		rest = append(rest,
+			[]string{"set-option", "-t", window, "status-right-length", "60"},
+			[]string{"set-option", "-t", window, "status-right", " #{prefix} o: next pane   #{prefix} d: detach "})
+	}
+	if _, err := l.run(ctx, rest...); err != nil {
+		_, _ = l.run(ctx, []string{"kill-window", "-t", window})
+		return err
+	}
+	return nil
+}
+
+// in completes a command of tmux that makes a pane.
+func (l *lab) in(command []string, p pane) []string {
+	if dir, err := os.Getwd(); err == nil {
+		command = append(command, "-c", strings.ReplaceAll(dir, "#", "##")) // it is a format
+	}
+	for _, assignment := range l.env {
+		command = append(command, "-e", assignment)
+	}
+	return append(append(command, "/bin/sh", "-c", keep, p.title), p.argv...)
+}
+
+// show attaches this terminal until it is detached or the last pane is gone.
+func (l *lab) show(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, l.tmux, "-L", l.name, "attach-session")
+	cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	if err := cmd.Run(); err != nil && l.there(ctx) {
+		_, _ = l.run(ctx, []string{"kill-server"})
+		return tmuxError(err, errs.String())
+	}
+	return nil
+}
+
+// there reports whether the lab's own server runs.
+func (l *lab) there(ctx context.Context) bool {
+	if l.inside {
+		return false
+	}
+	_, err := l.run(ctx, []string{"has-session"})
+	return err == nil
+}
+
+// command is how one types a command to the lab's own server.
+func (l *lab) command(name string) string { return "tmux -L " + l.name + " " + name }
+
+// run has tmux run commands, one after another until one fails, and returns
+// what they print.
+func (l *lab) run(ctx context.Context, commands ...[]string) (string, error) {
+	var args []string
+	if !l.inside {
+		args = append(args, "-L", l.name)
+	}
+	for i, c := range commands {
+		if i > 0 {
+			args = append(args, ";")
+		}
+		for _, word := range c {
+			if cut, ok := strings.CutSuffix(word, ";"); ok { // which would end the command
+				word = cut + `\;`
+			}
+			args = append(args, word)
+		}
+	}
+	cmd := exec.CommandContext(ctx, l.tmux, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return "", tmuxError(err, errs.String())
+	}
+	return out.String(), nil
+}
+
+// tmuxError says in a line what tmux has said.
+func tmuxError(err error, said string) error {
+	if first, _, _ := strings.Cut(strings.TrimSpace(said), "\n"); first != "" {
+		return fmt.Errorf("tmux, which should be 3.0 or later: %.200s", first)
+	}
+	return fmt.Errorf("tmux: %w", err)
+}
