@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -100,35 +101,46 @@ func typedFlags(flags *pflag.FlagSet) (args []string) {
 func runLab(ctx context.Context, s settings, names, flags []string) error {
 	path, err := exec.LookPath("tmux")
 	if err != nil {
-		var lines []string
-		for _, name := range names {
-			lines = append(lines, shellquote.Join(append([]string{"parking", "--sname", name}, flags...)...))
-		}
-		return fmt.Errorf("lab needs tmux, which is not installed; install it (apt-get install tmux, brew install tmux), or type each in a terminal of its own: %s", strings.Join(lines, "; "))
+		return noTmux(names, flags)
 	}
 	if !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stdout.Fd())) {
 		return errors.New("lab needs a terminal; without one, start each node by itself: parking node --sname " + names[0])
 	}
-	dir, err := checkFree(s, names)
+	l := &lab{tmux: path, name: "parking-" + s.Cluster, inside: os.Getenv("TMUX") != ""}
+	if l.there(ctx) {
+		return fmt.Errorf("a lab of the cluster %s is open already; %s returns to it, %s ends it", s.Cluster, l.command("attach"), l.command("kill-server"))
+	}
+	keys, err := loadKeys(s, os.Stderr)
 	if err != nil {
 		return err
+	}
+	dir, _, err := runtimeDir()
+	if err != nil {
+		return err
+	}
+	near := &neighbours{dir: dir, id: discover.ID{Cluster: s.Cluster, Fingerprint: keys.Fingerprint()}, notes: io.Discard}
+	switch name, err := firstOf(near, names); {
+	case err != nil:
+		return err
+	case name != "":
+		return fmt.Errorf("%s runs already in the cluster %s; parking attach %s is a prompt on it", name, s.Cluster, name)
+	}
+	if l.inside {
+		l.env = labEnvironment(dir)
 	}
 	exe, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	l := &lab{tmux: path, name: "parking-" + s.Cluster, inside: os.Getenv("TMUX") != ""}
-	if l.inside {
-		l.env = labEnvironment(dir)
-	}
-	if l.there(ctx) {
-		return fmt.Errorf("a lab of the cluster %s is open already; %s returns to it, %s ends it", s.Cluster, l.command("attach"), l.command("kill-server"))
-	}
 	panes := make([]pane, 0, len(names))
 	for _, name := range names {
 		panes = append(panes, pane{name, append([]string{exe, "node", "--sname", name}, flags...)})
 	}
-	if err := l.open(ctx, panes); err != nil {
+	founded := func() bool {
+		name, err := firstOf(near, names[:1])
+		return err != nil || name != ""
+	}
+	if err := l.open(ctx, panes, founded); err != nil {
 		return err
 	}
 	if l.inside {
@@ -144,26 +156,25 @@ func runLab(ctx context.Context, s settings, names, flags []string) error {
 	return nil
 }
 
-// checkFree refuses names that running nodes have, and returns the runtime
-// directory.
-func checkFree(s settings, names []string) (dir string, err error) {
-	keys, err := loadKeys(s, os.Stderr)
-	if err != nil {
-		return "", err
+// noTmux says how to do without.
+func noTmux(names, flags []string) error {
+	lines := make([]string, 0, len(names))
+	for _, name := range names {
+		lines = append(lines, shellquote.Join(append([]string{"parking", "--sname", name}, flags...)...))
 	}
-	if dir, _, err = runtimeDir(); err != nil {
-		return "", err
-	}
-	all, err := discover.List(dir)
-	if err != nil {
-		return "", err
-	}
-	for _, e := range all {
-		if slices.Contains(names, e.Name) && e.Cluster == s.Cluster && e.Fingerprint == keys.Fingerprint() {
-			return "", fmt.Errorf("%s runs already in the cluster %s; parking attach %s is a prompt on it", e.Name, e.Cluster, e.Name)
+	return fmt.Errorf("lab needs tmux, which is not installed: apt-get install tmux, or brew install tmux; "+
+		"or type in terminals of their own: %s", strings.Join(lines, "; "))
+}
+
+// firstOf returns one of the names that a running node has, or nothing.
+func firstOf(near *neighbours, names []string) (string, error) {
+	found, err := near.Neighbours()
+	for _, n := range found {
+		if slices.Contains(names, n.Name) {
+			return n.Name, err
 		}
 	}
-	return dir, nil
+	return "", err
 }
 
 // labEnvironment is what nodes are to have of this process's environment where

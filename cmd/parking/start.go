@@ -126,17 +126,41 @@ func tellNotices(to io.Writer, sub *node.Subscription) {
 	}
 }
 
-// greeting says who this node is and which gates run where; to people, also
-// what to do next.
+// greeting says who this node is, whom it has joined and which gates run where;
+// to people, also what to do next.
 func greeting(n *node.Node, s settings) string {
 	lines := []string{
 		fmt.Sprintf("parking %s   %s %s   cluster %s   ledger %s", version, n.Name(), n.Addr(), n.Cluster(), node.Ledger),
-		repl.GatesLine(n),
 	}
+	if found := others(n.Members()); len(found) > 0 {
+		lines = append(lines, "joined "+enumerate(found))
+	}
+	lines = append(lines, repl.GatesLine(n))
 	if s.interactive() {
 		lines = append(lines, "help lists commands; another node: "+another(s, n.Members()))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// others returns the names of the members that are alive, but for this node's.
+func others(members []node.Member) (names []string) {
+	for _, m := range members {
+		if m.Status == member.Alive && !m.Self {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// enumerated is how many names a line takes.
+const enumerated = 8
+
+// enumerate lists names, or the first of many.
+func enumerate(names []string) string {
+	if more := len(names) - enumerated; more > 0 {
+		return strings.Join(names[:enumerated], " ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(names, " ")
 }
 
 // another is how one starts the next node of this cluster. It repeats what was

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -17,7 +18,7 @@ import (
 // has nothing to do with the user's other sessions.
 type lab struct {
 	tmux   string // the path of the program
-	name   string // of the window, and of the server if it is its own
+	name   string // of the window; or of the server, if it is its own, and its session
 	inside bool
 	env    []string // NAME=VALUE of what the panes' processes do not inherit
 }
@@ -37,17 +38,22 @@ const keep = `until "$@"; do
 	read -r _ || exit
 done`
 
-// open makes the window with its panes. It leaves nothing behind if it fails.
-func (l *lab) open(ctx context.Context, panes []pane) error {
-	first := []string{"new-window"}
+// firstPane is how long the first pane's node may take before the others are
+// started all the same.
+const firstPane = 3 * time.Second
+
+// open makes the window with its panes; the others follow the first once that
+// has begun, for which it waits a moment. It leaves nothing behind if it fails.
+func (l *lab) open(ctx context.Context, panes []pane, begun func() bool) error {
+	first := []string{"new-window", "-n", l.name}
 	if !l.inside {
 		width, height, err := term.GetSize(int(os.Stdout.Fd()))
 		if err != nil {
 			return err
 		}
-		first = []string{"new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height)}
+		first = []string{"new-session", "-d", "-s", l.name, "-n", "lab", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height)}
 	}
-	first = append(first, "-n", l.name, "-P", "-F", "#{window_id} #{pane_id}")
+	first = append(first, "-P", "-F", "#{window_id} #{pane_id}")
 	where, err := l.run(ctx, l.in(first, panes[0]))
 	window, pane, ok := strings.Cut(strings.TrimSpace(where), " ")
 	if err == nil && !ok {
@@ -55,6 +61,9 @@ func (l *lab) open(ctx context.Context, panes []pane) error {
 	}
 	if err != nil {
 		return err
+	}
+	for late := time.Now().Add(firstPane); !begun() && time.Now().Before(late); {
+		time.Sleep(10 * time.Millisecond)
 	}
 	layout := "even-vertical"
 	if len(panes) > 3 {
@@ -75,6 +84,7 @@ func (l *lab) open(ctx context.Context, panes []pane) error {
 	rest = append(rest, []string{"select-pane", "-t", pane})
 	if !l.inside {
 		rest = append(rest,
+			[]string{"set-option", "-t", window, "status-left-length", "60"},
 			[]string{"set-option", "-t", window, "status-right-length", "60"},
 			[]string{"set-option", "-t", window, "status-right", " #{prefix} o: next pane   #{prefix} d: detach "})
 	}
