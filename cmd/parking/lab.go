@@ -98,7 +98,10 @@ func typedFlags(flags *pflag.FlagSet) (args []string) {
 
 // runLab opens the panes and, unless it is in tmux already, shows them until
 // they are detached or gone. The nodes belong to tmux.
-func runLab(ctx context.Context, s settings, names, flags []string) error {
+func runLab(ctx context.Context, s settings, names, flags []string) (err error) {
+	ctx, sig := catch(ctx)
+	defer sig.stop()
+	defer func() { err = sig.exit(err) }()
 	path, err := exec.LookPath("tmux")
 	if err != nil {
 		return noTmux(names, flags)
@@ -179,12 +182,15 @@ func firstOf(near *neighbours, names []string) (string, error) {
 
 // labEnvironment is what nodes are to have of this process's environment where
 // they do not inherit it.
-func labEnvironment(runtimeDir string) (env []string) {
+func labEnvironment(runtimeDir string) []string {
+	own := envPrefix + "RUNTIME_DIR"
+	env := []string{own + "=" + runtimeDir}
 	for _, assignment := range os.Environ() {
 		name, _, _ := strings.Cut(assignment, "=")
-		if strings.HasPrefix(name, envPrefix) || slices.Contains([]string{"HOME", "XDG_STATE_HOME", "NO_COLOR"}, name) {
+		if name != own && strings.HasPrefix(name, envPrefix) || slices.Contains([]string{"HOME", "XDG_STATE_HOME", "NO_COLOR"}, name) {
 			env = append(env, assignment)
 		}
 	}
-	return append(env, envPrefix+"RUNTIME_DIR="+runtimeDir) // the last one rules
+	slices.Sort(env)
+	return env
 }

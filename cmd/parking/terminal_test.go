@@ -176,6 +176,7 @@ func TestGreeting(t *testing.T) {
 	larry.expect(`^help lists commands; another node: parking --sname gary --cookie it\\'s --cluster lots$`)
 	larry.prompt("larry")
 	gary := h.open(24, "--sname", "gary", "--cookie", "it's", "--cluster", "lots")
+	gary.expect(`^joined larry$`)
 	gary.expect(`^gates 1 2 3 4 run on larry$`)
 	gary.prompt("gary")
 	larry.expect(`  \+ gary joined +2 nodes$`)

@@ -62,7 +62,7 @@ func (l *lab) open(ctx context.Context, panes []pane, begun func() bool) error {
 	if err != nil {
 		return err
 	}
-	for late := time.Now().Add(firstPane); !begun() && time.Now().Before(late); {
+	for late := time.Now().Add(firstPane); !begun() && time.Now().Before(late) && ctx.Err() == nil; {
 		time.Sleep(10 * time.Millisecond)
 	}
 	layout := "even-vertical"
@@ -89,7 +89,7 @@ func (l *lab) open(ctx context.Context, panes []pane, begun func() bool) error {
 			[]string{"set-option", "-t", window, "status-right", " #{prefix} o: next pane   #{prefix} d: detach "})
 	}
 	if _, err := l.run(ctx, rest...); err != nil {
-		_, _ = l.run(ctx, []string{"kill-window", "-t", window})
+		_, _ = l.run(context.WithoutCancel(ctx), []string{"kill-window", "-t", window})
 		return err
 	}
 	return nil
@@ -108,7 +108,7 @@ func (l *lab) in(command []string, p pane) []string {
 
 // show attaches this terminal until it is detached or the last pane is gone.
 func (l *lab) show(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, l.tmux, "-L", l.name, "attach-session")
+	cmd := exec.Command(l.tmux, "-L", l.name, "attach-session") // it ends with its terminal
 	cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -161,7 +161,7 @@ func (l *lab) run(ctx context.Context, commands ...[]string) (string, error) {
 // tmuxError says in a line what tmux has said.
 func tmuxError(err error, said string) error {
 	if first, _, _ := strings.Cut(strings.TrimSpace(said), "\n"); first != "" {
-		return fmt.Errorf("tmux, which should be 3.0 or later: %.200s", first)
+		return fmt.Errorf("tmux says: %.200s (lab needs tmux 3.0 or later)", first)
 	}
 	return fmt.Errorf("tmux: %w", err)
 }

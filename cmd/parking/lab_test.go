@@ -1,0 +1,182 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fakeTmux notes its arguments, one a line, and answers as tmux does.
+const fakeTmux = `#!/bin/sh
+{ printf '%s\n' "$@" | tr '\n' '|'; echo; } >>"$HOME/tmux.log"
+case "$*" in
+*has-session*) exit 1 ;;
+*new-session* | *new-window*) echo "@7 %9" ;;
+esac
+`
+
+// commandLines runs lab in a window with a tmux that only notes, and returns
+// what it was told; what differs from run to run stands for itself.
+func commandLines(t *testing.T, w *window) []string {
+	t.Helper()
+	w.ended(0)
+	b, err := os.ReadFile(filepath.Join(w.dir, "tmux.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := exec.LookPath("parking")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer(
+		strings.ReplaceAll(keep, "\n", "|"), "KEEP", exe, "EXE", wd, "WD", w.dir, "HOME", "|;|", "\n", "|\n", "\n", "|", " ",
+	).Replace(string(b))
+	return strings.Split(strings.TrimSpace(text), "\n")
+}
+
+func withFakeTmux(t *testing.T, env ...string) *host {
+	t.Helper()
+	h := newHost(t, env...)
+	if err := os.WriteFile(filepath.Join(h.dir, "tmux"), []byte(fakeTmux), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.env = append(h.env, "PATH="+h.dir+":"+os.Getenv("PATH"))
+	return h
+}
+
+func sameLines(t *testing.T, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("tmux was told\n%s\n-- not --\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestLabHasATmuxOfItsOwn(t *testing.T) {
+	h := withFakeTmux(t)
+	w := h.open(40, "lab", "--join", "127.0.0.1:1", "larry", "gary", "--no-faults", "--cookie", "it's;", "--cluster", "lots")
+	sameLines(t, commandLines(t, w), []string{
+		"-L parking-lots has-session",
+		"-L parking-lots new-session -d -s parking-lots -n lab -x 100 -y 40 -P -F #{window_id} #{pane_id} -c WD " +
+			`/bin/sh -c KEEP larry EXE node --sname larry --join=127.0.0.1:1 --no-faults=true --cookie=it's\; --cluster=lots`,
+		"-L parking-lots set-option -w -t @7 pane-border-status top",
+		"set-option -w -t @7 pane-border-format  #{pane_title} ",
+		"select-pane -t @7 -T larry",
+		"split-window -t @7 -c WD " +
+			`/bin/sh -c KEEP gary EXE node --sname gary --join=127.0.0.1:1 --no-faults=true --cookie=it's\; --cluster=lots`,
+		"select-pane -t @7 -T gary",
+		"select-layout -t @7 even-vertical",
+		"select-pane -t %9",
+		"set-option -t @7 status-left-length 60",
+		"set-option -t @7 status-right-length 60",
+		"set-option -t @7 status-right  #{prefix} o: next pane   #{prefix} d: detach ",
+		"-L parking-lots attach-session",
+		"-L parking-lots has-session",
+	})
+}
+
+func TestLabWithinTmuxOpensAWindowOfIt(t *testing.T) {
+	h := withFakeTmux(t, "TMUX=/tmp/socket,1,0", "PARKING_SPACES=7", "PARKING_COOKIE=limozeen;", "NO_COLOR=1")
+	w := h.open(40, "lab", "a", "b", "c", "d")
+	w.expect("^a b c d: in the window parking-parking$")
+	in := `-c WD -e HOME=HOME -e NO_COLOR=1 -e PARKING_COOKIE=limozeen\; -e PARKING_RUNTIME_DIR=HOME/run -e PARKING_SPACES=7 `
+	got := commandLines(t, w)
+	want := []string{
+		"new-window -n parking-parking -P -F #{window_id} #{pane_id} " + in + "/bin/sh -c KEEP a EXE node --sname a",
+		"set-option -w -t @7 pane-border-status top",
+		"set-option -w -t @7 pane-border-format  #{pane_title} ",
+		"select-pane -t @7 -T a",
+	}
+	for _, name := range []string{"b", "c", "d"} {
+		want = append(want,
+			"split-window -t @7 "+in+"/bin/sh -c KEEP "+name+" EXE node --sname "+name,
+			"select-pane -t @7 -T "+name,
+			"select-layout -t @7 tiled")
+	}
+	sameLines(t, got, append(want, "select-pane -t %9"))
+}
+
+func TestLabRefusesATakenName(t *testing.T) {
+	h := withFakeTmux(t)
+	gary := h.open(24, "--sname", "gary")
+	gary.prompt("gary")
+	w := h.open(24, "lab", "larry", "gary")
+	w.expect("^parking: gary runs already in the cluster parking; parking attach gary is a prompt on it$")
+	w.ended(1)
+}
+
+// TestLabInTmux goes through a lab's life in the real tmux.
+func TestLabInTmux(t *testing.T) {
+	path, err := exec.LookPath("tmux")
+	if err != nil {
+		t.Skip("there is no tmux here: ", err)
+	}
+	h := newHost(t, "SHELL=/bin/sh", "LANG=C.UTF-8")
+	h.env = append(h.env, "TMUX_TMPDIR="+h.dir)
+	tmux := func(args ...string) (string, error) {
+		cmd := exec.Command(path, append([]string{"-L", "parking-parking"}, args...)...)
+		cmd.Env = h.env
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	t.Cleanup(func() { _, _ = tmux("kill-server") })
+	shows := func(pane, pattern string) {
+		t.Helper()
+		re, screen := regexp.MustCompile("(?m)"+pattern), ""
+		for end := time.Now().Add(patience); !re.MatchString(screen); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("pane %s does not show %q, but\n%s", pane, pattern, screen)
+			}
+			screen, _ = tmux("capture-pane", "-p", "-t", "lab."+pane)
+		}
+	}
+
+	w := h.open(40, "lab", "larry", "gary", "--spaces", "20")
+	shows("0", `^gates 1 2 3 4 run here \(first node\)$`)
+	shows("1", `^joined larry$`)
+	panes, err := tmux("list-panes", "-F", "#{pane_title} #{pane_active} #{pane_height}")
+	if want := "larry 1 18\ngary 0 19\n"; err != nil || panes != want {
+		t.Errorf("the panes are %q, not %q (%v)", panes, want, err)
+	}
+
+	// A node that dies leaves what it said, and how to start it again.
+	w.send("kill-node\r")
+	shows("0", `^larry ended with code 137; Enter starts it again, Ctrl-C closes this pane`)
+	shows("0", `^larry> kill-node$`)
+	w.send("\r")
+	shows("0", `^joined gary$`)
+
+	// Detached, the nodes go on.
+	w.send("\x02d")
+	w.expect(`^the nodes go on; tmux -L parking-parking attach returns to them, tmux -L parking-parking`)
+	w.ended(0)
+	if spaces := h.run("attach", "larry", "-c", "spaces"); spaces != "20 spaces: 0 taken, 20 free\n" {
+		t.Errorf("larry has %q", spaces)
+	}
+	again := h.open(24, "lab", "moe")
+	again.expect(`^parking: a lab of the cluster parking is open already; tmux -L parking-parking attach returns to it`)
+	again.ended(1)
+
+	// When the last node has left, so has tmux.
+	for _, pane := range []string{"lab.1", "lab.0"} {
+		if out, err := tmux("send-keys", "-t", pane, "quit", "Enter"); err != nil {
+			t.Fatal(out, err)
+		}
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := tmux("has-session"); err != nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("tmux goes on without a node")
+		}
+	}
+}
