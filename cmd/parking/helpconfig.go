@@ -89,7 +89,7 @@ func describe(s settings, flags *pflag.FlagSet) ([]described, error) {
 		return nil, err
 	}
 	return append(out, described{"runtime-dir", dir, from.String(), envPrefix + "RUNTIME_DIR",
-		"directory in which the nodes of this host find each other; it has no flag"}), nil
+		"where the nodes of this host find each other; it has no flag"}), nil
 }
 
 // describeCookie tells where the cookie is, and never what it is.
