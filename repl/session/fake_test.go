@@ -99,6 +99,11 @@ func (prompter) Exec(ctx context.Context, line string, opt repl.Options, out, re
 	case "track_exit":
 		return lot.Refuse(lot.Absent, "%s is not in the lot", rest)
 	case "gates":
+		if opt.Format == repl.JSON {
+			fmt.Fprintln(remarks, "a remark")
+			fmt.Fprintln(out, `{"gates":[{"gate":1,"owners":["larry"]},{"gate":2,"owners":[]}]}`)
+			return nil
+		}
 		name := "larry"
 		if opt.Color {
 			name = "\x1b[35mlarry\x1b[0m"

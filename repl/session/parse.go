@@ -1,6 +1,8 @@
 package session
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -9,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/agnivade/levenshtein"
 
 	"parking/lot"
 	"parking/repl"
@@ -28,14 +32,16 @@ func Parse(file string, r io.Reader) (*Script, error) {
 	if len(text) > maxScript {
 		return nil, fmt.Errorf("%s has more than %d bytes; split it into several sessions", file, maxScript)
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
-	p := &parser{script: &Script{Name: name, file: file}, running: make(map[string]bool)}
-	n := 0
-	for text := range strings.Lines(string(text)) {
-		n++
-		if err := p.line(n, strings.TrimRightFunc(text, unicode.IsSpace)); err != nil {
-			return nil, &repl.LineError{Source: file, Line: n, Err: err}
-		}
+	p := &parser{script: &Script{Name: name, file: file}, running: make(map[string]bool), flags: make(map[string][]string)}
+	if isPage(file) {
+		err = p.page(text)
+	} else {
+		err = p.all(text)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if p.script.Title == "" {
 		p.script.Title = name
@@ -43,11 +49,24 @@ func Parse(file string, r io.Reader) (*Script, error) {
 	return p.script, nil
 }
 
+// all reads a file that is nothing but a session.
+func (p *parser) all(text []byte) error {
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		if err := p.line(n, strings.TrimRightFunc(line, unicode.IsSpace)); err != nil {
+			return &repl.LineError{Source: p.script.file, Line: n, Err: err}
+		}
+	}
+	return nil
+}
+
 // parser reads a script line by line.
 type parser struct {
 	script  *Script
-	running map[string]bool // the nodes, as far as the script goes
-	asked   *command        // whose answer indented lines are about; nil: none's
+	running map[string]bool     // the nodes, as far as the script goes
+	flags   map[string][]string // of each node's last start
+	asked   *command            // whose answer indented lines are about; nil: none's
 }
 
 // line reads one line, without blanks at its end.
@@ -60,7 +79,7 @@ func (p *parser) line(n int, text string) error {
 		p.prose(n, strings.TrimSpace(strings.TrimLeft(text, "#")))
 	case indented && len(words) == 0: // a comment
 	case indented:
-		return p.expect(n, words)
+		return p.expect(n, strings.TrimLeftFunc(text, unicode.IsSpace), words)
 	default:
 		step, err := p.step(text, words)
 		if err != nil {
@@ -82,13 +101,23 @@ func (p *parser) prose(n int, text string) {
 	p.add(line{number: n, prose: text})
 }
 
-func (p *parser) expect(n int, words []string) error {
-	if p.asked == nil {
-		return fmt.Errorf("no answer is above this indented line; put it below NAME> COMMAND, or begin it at the margin")
+func (p *parser) expect(n int, text string, words []string) error {
+	c := p.asked
+	switch {
+	case c == nil:
+		return errors.New("no answer is above this indented line; put it below NAME> COMMAND, or begin it at the margin")
+	case isField(text) && len(c.expected) > 0, !isField(text) && len(c.fields) > 0:
+		return errors.New("words and fields are expected of one answer; ask twice, or keep to one: fields begin with a dot")
+	case isField(text):
+		f, err := newField(n, text)
+		if err == nil {
+			c.fields = append(c.fields, f)
+		}
+		return err
 	}
 	e, err := newExpectation(n, words)
 	if err == nil {
-		p.asked.expected = append(p.asked.expected, e)
+		c.expected = append(c.expected, e)
 	}
 	return err
 }
@@ -104,33 +133,79 @@ func (p *parser) step(text string, words []string) (step, error) {
 	switch verb, args := words[0], words[1:]; verb {
 	case "start":
 		return p.start(args)
+	case "restart":
+		return p.restart(args)
 	case "kill", "stop":
 		if len(args) != 1 {
 			return nil, fmt.Errorf("%s takes the name of one node: %[1]s larry", verb)
 		}
 		return &end{verb, args[0]}, p.leaves(args[0])
 	}
-	return nil, fmt.Errorf("%.40q begins no step; NAME> COMMAND, ! NAME> COMMAND, start NAME..., kill NAME and stop NAME do, and # begins prose", words[0])
+	return nil, p.unknown(words)
+}
+
+// verbs are the words that steps begin with, beside a node's prompt.
+var verbs = []string{"start", "restart", "kill", "stop"}
+
+// unknown says what would be right instead of a line that begins no step.
+func (p *parser) unknown(words []string) error {
+	word := words[0]
+	best, distance := "", min(2, len(word)/2)+1
+	for _, v := range verbs {
+		if d := levenshtein.ComputeDistance(strings.ToLower(word), v); d < distance {
+			best, distance = v, d
+		}
+	}
+	switch {
+	case word == "sleep" || word == "wait":
+		return fmt.Errorf("a session never sleeps; write what it waits for: NAME> await CONDITION")
+	case p.running[word] && len(words) > 1:
+		return fmt.Errorf("%q begins no step; did you mean %[1]s> %.40s?", word, strings.Join(words[1:], " "))
+	case best != "":
+		return fmt.Errorf("%.40q begins no step; did you mean %s?", word, best)
+	}
+	return fmt.Errorf("%.40q begins no step; NAME> COMMAND, ! NAME> COMMAND, start NAME..., restart NAME, kill NAME and stop NAME do, and # begins prose", word)
 }
 
 func (p *parser) start(args []string) (step, error) {
-	s := &start{names: args}
+	names, flags := args, []string(nil)
 	if i := slices.IndexFunc(args, isFlag); i >= 0 {
-		s.names, s.flags = args[:i], args[i:]
+		names, flags = args[:i], args[i:]
 	}
-	if len(s.names) == 0 {
-		return nil, fmt.Errorf("start takes names, then flags: start larry gary --spaces 3")
+	if len(names) == 0 {
+		return nil, errors.New("start takes names, then flags: start larry gary --spaces 3")
 	}
-	for _, name := range s.names {
-		switch {
-		case !lot.ValidName(name):
-			return nil, fmt.Errorf("the name %.40q is not 1 to %d of a-z, 0-9 and -", name, lot.MaxName)
-		case p.running[name]:
-			return nil, fmt.Errorf("%s runs already; start another, or kill or stop it first", name)
+	s := &start{flags: flags}
+	for _, word := range names {
+		together := strings.Split(word, "+")
+		for _, name := range together {
+			switch {
+			case !lot.ValidName(name):
+				return nil, fmt.Errorf("the name %.40q is not 1 to %d of a-z, 0-9 and -", name, lot.MaxName)
+			case p.running[name]:
+				return nil, fmt.Errorf("%s runs already; start another, or restart it", name)
+			}
+			p.running[name], p.flags[name] = true, flags
 		}
-		p.running[name] = true
+		s.names = append(s.names, together)
 	}
 	return s, nil
+}
+
+func (p *parser) restart(args []string) (step, error) {
+	if len(args) == 0 || len(args) > 1 && !isFlag(args[1]) {
+		return nil, errors.New("restart takes the name of one node, then flags: restart larry")
+	}
+	r := &restart{node: args[0], flags: args[1:], given: len(args) > 1}
+	last, started := p.flags[r.node]
+	if !started {
+		return nil, fmt.Errorf("%.40q was never started here; start it first: start %[1]s", r.node)
+	}
+	if !r.given {
+		r.flags = last
+	}
+	p.running[r.node], p.flags[r.node] = true, r.flags
+	return r, nil
 }
 
 func isFlag(word string) bool { return strings.HasPrefix(word, "-") }

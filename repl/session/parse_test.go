@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -60,7 +61,24 @@ larry> kill-node "larry"
 
 func TestParseErrors(t *testing.T) {
 	for script, want := range map[string]string{
-		"larry runs":                             `1: "larry" begins no step; NAME> COMMAND, ! NAME> COMMAND, start NAME..., kill NAME and stop NAME do, and # begins prose`,
+		"larry runs":                             `1: "larry" begins no step; NAME> COMMAND, ! NAME> COMMAND, start NAME..., restart NAME, kill NAME and stop NAME do, and # begins prose`,
+		"strat larry":                            `1: "strat" begins no step; did you mean start?`,
+		"start a\nRestart a":                     `2: "Restart" begins no step; did you mean restart?`,
+		"start a\na read":                        `2: "a" begins no step; did you mean a> read?`,
+		"sleep 1s":                               `1: a session never sleeps; write what it waits for: NAME> await CONDITION`,
+		"start larry+":                           `1: the name "" is not 1 to 32 of a-z, 0-9 and -`,
+		"start larry+gary gary":                  `1: gary runs already; start another, or restart it`,
+		"restart":                                `1: restart takes the name of one node, then flags: restart larry`,
+		"start a b\nrestart a b":                 `2: restart takes the name of one node, then flags: restart larry`,
+		"start larry\nrestart gary":              `2: "gary" was never started here; start it first: start gary`,
+		"start a\na> read\n  .x = 1\n  1":        `4: words and fields are expected of one answer; ask twice, or keep to one: fields begin with a dot`,
+		"start a\na> read\n  1\n  .x = 1":        `4: words and fields are expected of one answer`,
+		"start a\na> read\n  .x 1":               `3: a field is given by its path, = and what it must be, as JSON: .spaces.free = 99 or .code = "full"`,
+		"start a\na> read\n  .x =":               `3: a field is given by its path`,
+		"start a\na> read\n  .= 1":               `3: a field is given by its path`,
+		"start a\na> read\n  .x = full":          `3: full is no JSON (invalid character 'u' in literal false (expecting 'a')); strings are quoted: .code = "full"`,
+		"start a\na> read\n  .x = [1":            `3: [1 is no JSON (it ends too early)`,
+		"start a\na> read\n  .x = 1 2":           `3: "2" stands behind the value; a line holds one field`,
 		"! start larry":                          `1: "!" begins no step`,
 		"\n\nstart":                              `3: start takes names, then flags`,
 		"start --spaces 3 larry":                 `1: start takes names, then flags`,
@@ -89,15 +107,59 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
+const aPage = "The `lot`, briefly\n===\n\nProse.\n\n```console\nlarry> not this\n```\n\n## Skipped\n\n## First *look*\n\n```parking\n# Both.\nstart larry+gary moe\n```\n" +
+	"- a list\n\n  ~~~~parking\n  larry> read\n    .spaces.free = 99\n  ~~~~\n\n## Then\n\n````markdown\n```parking\nkill larry\n```\n````\n\n```parking\nstop larry\n```\n"
+
+func TestParsePage(t *testing.T) {
+	s, err := Parse("docs/lot.md", strings.NewReader("\ufeff"+aPage))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Name != "lot" || s.Title != "The lot, briefly" {
+		t.Errorf("name %q, title %q", s.Name, s.Title)
+	}
+	var got []string
+	for _, l := range s.lines {
+		text := l.prose
+		if l.step != nil {
+			text = fmt.Sprint(l.number, " ", l.step.show(painter{}))
+		}
+		got = append(got, text)
+	}
+	want := []string{"The lot, briefly", "", "First look", "Both.", "16 start larry+gary moe", "", "21 larry> read", "", "Then", "34 stop larry"}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("lines\n%q, want\n%q", got, want)
+	}
+	if asked := s.lines[6].step.(*command); len(asked.fields) != 1 || asked.fields[0].line != 22 {
+		t.Errorf("fields %+v", asked.fields)
+	}
+	for page, want := range map[string]string{
+		"# A\n\n```\nstart larry\n```\n":                               "x.MD has no session: begin a fenced block with ```parking",
+		"# A\n\n```parking\nstart larry\nstrat gary\n```\n":            `x.MD:5: "strat" begins no step`,
+		"```parking\nstart a\na> read\n```\n\n```parking\n   1\n```\n": "x.MD:7: no answer is above this indented line",
+	} {
+		if _, err := Parse("x.MD", strings.NewReader(page)); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q\n gives %v\n want  %s", page, err, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
-	f.Add("# T\nstart larry gary --gates 2\nlarry> gates\n  1-4 larry\n! gary> quit # x\nkill larry\nstop gary")
-	f.Add("start a\na> kill-node \"a\"\n\t0-0 ... ()\n")
-	f.Add("!>\n> \n#\n \x00\n#\r\n\f")
-	f.Fuzz(func(t *testing.T, text string) {
-		s, err := Parse("x.park", strings.NewReader(text))
+	f.Add(false, "# T\nstart larry+moe gary --gates 2\nlarry> gates\n  1-4 larry\n! gary> quit # x\nkill larry\nstop gary\nrestart larry")
+	f.Add(false, "start a\na> kill-node \"a\"\n\t0-0 ... ()\n")
+	f.Add(false, "start a\na> read\n .a.#(b==\"=\")#.c|@reverse = [{\"a\":1e3}] # x\n .b = 1\n")
+	f.Add(false, "!>\n> \n#\n \x00\n#\r\n\f")
+	f.Add(true, aPage)
+	f.Fuzz(func(t *testing.T, page bool, text string) {
+		file := "x.park"
+		if page {
+			file = "x.md"
+		}
+		s, err := Parse(file, strings.NewReader(text))
 		if err != nil {
-			var line *repl.LineError
-			if !errors.As(err, &line) || line.Line < 1 || line.Line > 1+strings.Count(text, "\n") || strings.Contains(err.Error(), "\n") {
+			line, ok := errors.AsType[*repl.LineError](err)
+			if none := page && strings.HasPrefix(err.Error(), file+" has no session"); !none &&
+				(!ok || line.Line < 1 || line.Line > 1+strings.Count(text, "\n") || strings.Contains(err.Error(), "\n")) {
 				t.Fatalf("the error %q has no line of the script", err)
 			}
 			return
@@ -109,6 +171,7 @@ func FuzzParse(f *testing.F) {
 			l.step.show(painter{true})
 			if c, ok := l.step.(*command); ok {
 				_, _ = check(c.expected, text)
+				_, _ = checkFields(c.fields, text)
 			}
 		}
 	})

@@ -14,20 +14,21 @@ import (
 )
 
 func (s *start) play(ctx context.Context, on *stage) error {
-	for _, name := range s.names {
-		p, err := launch(on.cfg, on.dir, name, s.flags)
-		if err != nil {
-			return err
-		}
-		on.nodes = append(on.nodes, p)
-		ready, cancel := limit(ctx, "a start", on.cfg.Start)
-		err = p.connect(ready, on.dir)
-		cancel()
-		if err != nil {
+	for _, together := range s.names {
+		if err := on.start(ctx, together, s.flags); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (r *restart) play(ctx context.Context, on *stage) error {
+	if _, err := on.find(r.node); err == nil {
+		if err := (&end{"stop", r.node}).play(ctx, on); err != nil {
+			return err
+		}
+	}
+	return on.start(ctx, []string{r.node}, r.flags)
 }
 
 // What a node's process ends with when it has left in good order.
@@ -78,24 +79,31 @@ func (c *command) play(ctx context.Context, on *stage) error {
 		return err
 	}
 	held, err := check(c.expected, got.text)
+	if len(c.fields) > 0 {
+		held, err = checkFields(c.fields, got.document)
+	}
 	on.checks += held
 	return err
 }
 
 // An answer is what came of a command.
 type answer struct {
-	text    string // without colours
-	refused bool
-	quits   bool // the node's prompt ends by it
+	text     string // all that is shown, without colours
+	document string // without what is told beside the answer
+	refused  bool
+	quits    bool // the node's prompt ends by it
 }
 
 // ask types the command, and shows and returns the answer. An error says why
 // there is none.
 func (c *command) ask(ctx context.Context, cfg Config, p *process) (answer, error) {
-	var seen bytes.Buffer
+	var seen, document bytes.Buffer
 	shown := io.MultiWriter(cfg.Out, &seen)
 	p.shell.Options = repl.Options{Format: repl.Table, Color: cfg.Color}
-	p.shell.Out, p.shell.Remarks = shown, shown
+	if len(c.fields) > 0 {
+		p.shell.Options.Format = repl.JSON
+	}
+	p.shell.Out, p.shell.Remarks = io.MultiWriter(shown, &document), shown
 	err := p.shell.Exec(ctx, c.line)
 	got := answer{quits: errors.Is(err, repl.ErrQuit)}
 	switch {
@@ -109,9 +117,9 @@ func (c *command) ask(ctx context.Context, cfg Config, p *process) (answer, erro
 		}
 	default:
 		got.refused = true
-		repl.WriteFailure(err, p.shell.Options, shown, shown)
+		repl.WriteFailure(err, p.shell.Options, p.shell.Out, shown)
 	}
-	got.text = text.StripEscape(seen.String())
+	got.text, got.document = text.StripEscape(seen.String()), document.String()
 	return got, nil
 }
 

@@ -106,6 +106,25 @@ func TestColoursDoNotDisturbChecks(t *testing.T) {
 	}
 }
 
+func TestFieldsAreThoseOfTheDocument(t *testing.T) {
+	var out bytes.Buffer
+	r := run(t.Context(), t, config(t, &out), `start larry
+larry> gates # all
+   .gates.#.gate = [1.0, 2]
+   .gates.#(owners.0=="larry").gate = 1   # so
+   .gates.1 = {"owners": [], "gate": 2}
+! larry> track_exit XYZ
+   .code = "absent"
+   .ok = false
+`)
+	if r.Err != nil || r.Checks != 6 {
+		t.Error(r, r.Err)
+	}
+	if want := "larry> gates # all\na remark\n{\"gates\":[{"; !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in\n%s", want, out.String())
+	}
+}
+
 func TestFailures(t *testing.T) {
 	const short, start, grace = 300 * time.Millisecond, 2 * time.Second, 100 * time.Millisecond
 	for _, c := range []struct {
@@ -116,6 +135,14 @@ func TestFailures(t *testing.T) {
 			"test.park:4: the answer is another\n  expected   1 larry\n  seen        1   larry   running\n              2   larry", 0},
 		{"a range that ends too early", "start larry\nlarry> gates\n  3-5 larry\n",
 			"test.park:3: the answer is another\n  expected   5 larry\n", 0},
+		{"another value", "start larry\nlarry> gates\n  .gates.0.gate = 1\n  .gates.1.gate = 3 # not so\n",
+			"test.park:4: the answer is another\n  expected   .gates.1.gate = 3 # not so\n  seen       .gates.1.gate = 2\n             {\"gates\":[{", 0},
+		{"no such field", "start larry\nlarry> gates\n  .gats = 1\n",
+			"test.park:3: the answer is another\n  expected   .gats = 1\n  seen       no field .gats\n             {\"gates\":[{", 0},
+		{"another code", "start larry\n! larry> track_exit X\n  .code = \"full\"\n",
+			"test.park:3: the answer is another\n  expected   .code = \"full\"\n  seen       .code = \"absent\"\n             {\"ok\":false,", 0},
+		{"a group of which one does not start", "start larry+gary --be stillborn\n",
+			"test.park:1: larry did not start: exit status 1", 0},
 		{"a refusal", "start larry\nlarry> track_exit X\n",
 			"test.park:2: the command failed\n  expected   no error\n  seen       error: X is not in the lot", 0},
 		{"an unknown command", "start larry\nlarry> trak_exit X\n",
@@ -165,6 +192,7 @@ func TestNodesThatAreMeantToEnd(t *testing.T) {
 		"by their own command": "start larry\nlarry> kill-node\n  dies\nstart larry\nlarry> kill-node\n",
 		"by another's command": "start larry gary\ngary> kill-node larry\nstart larry\nlarry> gates\n",
 		"by SIGKILL":           "start larry\nkill larry\nstart larry\nlarry> gates\n",
+		"to start again":       "start larry gary --be good\nrestart gary\nkill larry\nrestart larry\nrestart larry --be better\nlarry> gates\n",
 		"in good order":        "start larry gary\nstop larry\nstart larry\nlarry> quit\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,6 +200,27 @@ func TestNodesThatAreMeantToEnd(t *testing.T) {
 				t.Error(r.Err)
 			}
 		})
+	}
+}
+
+func TestARestartKeepsTheFlags(t *testing.T) {
+	var out bytes.Buffer
+	r := run(t.Context(), t, config(t, &out), `start larry+gary --be good
+restart larry
+larry> status
+   args ... --be good]
+kill gary
+restart gary --be better
+stop gary
+restart gary
+gary> status
+   args ... --be better]
+`)
+	if r.Err != nil {
+		t.Error(r.Err)
+	}
+	if want := "kill gary\nrestart gary --be better\nstop gary\nrestart gary\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in\n%s", want, out.String())
 	}
 }
 

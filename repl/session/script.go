@@ -30,8 +30,19 @@ type step interface {
 	play(ctx context.Context, on *stage) error
 }
 
-// start starts nodes.
-type start struct{ names, flags []string }
+// start starts nodes: those of each group together, when those of the group
+// before are ready.
+type start struct {
+	names [][]string
+	flags []string
+}
+
+// restart starts a node again, which is stopped first if it runs.
+type restart struct {
+	node  string
+	flags []string
+	given bool // the flags, in this step
+}
 
 // end ends a node from outside: by kill or by stop.
 type end struct{ verb, node string }
@@ -43,14 +54,27 @@ type command struct {
 	refused  bool   // the node must refuse
 	ends     string // the node that ends by it, or none
 	expected []expectation
+	fields   []field // expected of the answer as JSON; one of both is empty
 }
 
 func (s *start) show(p painter) string {
 	words := []string{"start"}
-	for _, name := range s.names {
-		words = append(words, p.node(name, name))
+	for _, together := range s.names {
+		shown := make([]string, 0, len(together))
+		for _, name := range together {
+			shown = append(shown, p.node(name, name))
+		}
+		words = append(words, strings.Join(shown, "+"))
 	}
 	return strings.Join(append(words, s.flags...), " ")
+}
+
+func (r *restart) show(p painter) string {
+	words := []string{"restart", p.node(r.node, r.node)}
+	if r.given {
+		words = append(words, r.flags...)
+	}
+	return strings.Join(words, " ")
 }
 
 func (e *end) show(p painter) string { return e.verb + " " + p.node(e.node, e.node) }

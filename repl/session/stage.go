@@ -71,6 +71,26 @@ func limit(ctx context.Context, what string, d time.Duration) (context.Context, 
 	return ctx, func() { timer.Stop(); cancel(nil) }
 }
 
+// start starts nodes at the same moment and blocks until all are ready.
+func (s *stage) start(ctx context.Context, names, flags []string) error {
+	ctx, cancel := limit(ctx, "a start", s.cfg.Start)
+	defer cancel()
+	var launched []*process
+	for _, name := range names {
+		p, err := launch(s.cfg, s.dir, name, flags)
+		if err != nil {
+			return err
+		}
+		s.nodes, launched = append(s.nodes, p), append(launched, p)
+	}
+	for _, p := range launched {
+		if err := p.connect(ctx, s.dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // find returns a node that runs.
 func (s *stage) find(name string) (*process, error) {
 	for _, p := range s.nodes {
