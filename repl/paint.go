@@ -17,7 +17,7 @@ const (
 	green Color = 28  // joined, converged, done
 	amber Color = 130 // leaving, split, a warning
 	red   Color = 161 // failed
-	grey  Color = 243 // of less importance
+	Grey  Color = 243 // of less importance
 )
 
 // nodeColors are far from each other, and from those that carry a meaning.
@@ -50,6 +50,6 @@ func (p painter) paint(s string, c Color) string {
 func (p painter) good(s string) string { return p.paint(s, green) }
 func (p painter) warn(s string) string { return p.paint(s, amber) }
 func (p painter) bad(s string) string  { return p.paint(s, red) }
-func (p painter) dim(s string) string  { return p.paint(s, grey) }
+func (p painter) dim(s string) string  { return p.paint(s, Grey) }
 
 func (p painter) node(name string) string { return p.paint(name, NodeColor(name)) }

@@ -25,7 +25,7 @@ func luminance(c Color) float64 {
 
 func TestColoursAreReadableOnLightAndOnDark(t *testing.T) {
 	seen := map[Color]bool{}
-	for _, c := range append([]Color{green, amber, red, grey}, nodeColors...) {
+	for _, c := range append([]Color{green, amber, red, Grey}, nodeColors...) {
 		if seen[c] {
 			t.Errorf("%d has two meanings", c)
 		}

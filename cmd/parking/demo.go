@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -17,29 +19,51 @@ import (
 	"parking/scripts"
 )
 
+// playing is the part of the settings that demo has.
+type playing struct {
+	Pace    time.Duration `koanf:"pace"`
+	Step    bool          `koanf:"step"`
+	Verbose bool          `koanf:"verbose"`
+	Record  string        `koanf:"record"`
+	Update  bool          `koanf:"update"`
+}
+
 func demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo [FILE...]",
 		Short: "play scripted sessions with real nodes",
 		Long: "demo plays scripted sessions: it starts real nodes, types at their prompts and checks\n" +
-			"what they answer. Without a FILE it plays the walkthrough. FILE is a path, or one of\n" +
-			"the sessions that come along:\n" + sessions(),
+			"what they answer. Without a FILE it plays the walkthrough. FILE is a path, of a session or\n" +
+			"of a Markdown page that has one in its ```parking blocks, or the name of one that comes\n" +
+			"along:\n" + sessions(),
+		Example: "  parking demo --pace 700ms                         typed before an audience\n" +
+			"  parking demo failover --step                      each step when you say so\n" +
+			"  parking demo failover --verbose                   what each node sees meanwhile\n" +
+			"  parking demo failover --record failover.cast      for asciinema play failover.cast\n" +
+			"  parking demo failover --record failover.svg       a picture for a page\n" +
+			"  parking demo README.md                            is the page true?\n" +
+			"  parking demo scripts/full.park --update           it is to be what it answers now",
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := load(c.Flags())
 			if err != nil {
 				return err
 			}
-			opt, err := s.options(term.IsTerminal(int(os.Stdout.Fd())))
-			if err != nil {
-				return err
+			if s.Pace < 0 {
+				return &usageError{fmt.Errorf("--pace %v is negative; 0 is no pause", s.Pace)}
 			}
 			if len(args) == 0 {
 				args = []string{"walkthrough"}
 			}
-			return runDemo(c.Context(), args, opt.Color)
+			return runDemo(c.Context(), args, s)
 		},
 	}
-	c.Flags().Bool("no-color", false, "no colours (NO_COLOR does the same)")
+	f := c.Flags()
+	f.Duration("pace", 0, "a pause of this `DURATION` before each step, which is then typed key by key")
+	f.Bool("step", false, "show each step and wait for Enter before it is played")
+	f.Bool("verbose", false, "show each node's events as they happen, and how long each step took")
+	f.String("record", "", "record to a `FILE`: .cast for asciinema, .svg for a picture; at 700ms if no pace is given")
+	f.Bool("update", false, "rewrite the expectations in FILE that are not what was answered")
+	f.Bool("no-color", false, "no colours (NO_COLOR does the same)")
 	return c
 }
 
@@ -56,48 +80,101 @@ func sessions() string {
 
 // runDemo plays the sessions one after another, all of them unless it is
 // interrupted.
-func runDemo(ctx context.Context, names []string, color bool) error {
+func runDemo(ctx context.Context, names []string, s settings) (err error) {
 	ctx, sig := catch(ctx)
 	defer sig.stop()
 	sig.patient.Store(true)
+	opt, err := s.options(term.IsTerminal(int(os.Stdout.Fd())))
+	if err != nil {
+		return err
+	}
 	all := make([]*session.Script, 0, len(names))
 	for _, name := range names {
-		s, err := readSession(name)
+		script, err := readSession(name)
 		if err != nil {
 			return err
 		}
-		all = append(all, s)
+		if s.Update && comesAlong(name) {
+			return fmt.Errorf("%s comes along with the program and has no file to update; give the path of one", name)
+		}
+		all = append(all, script)
 	}
 	cfg := session.DefaultConfig()
 	cfg.Hurry = sig.Hurry
-	var err error
 	if cfg.Exe, err = os.Executable(); err != nil {
 		return err
 	}
-	cfg.Env, cfg.Temp, cfg.Out, cfg.Color = os.Environ(), os.TempDir(), os.Stdout, color
+	cfg.Env, cfg.Temp, cfg.Out, cfg.Color = os.Environ(), os.TempDir(), os.Stdout, opt.Color
+	cfg.Pace, cfg.Verbose, cfg.Update = s.Pace, s.Verbose, s.Update
+	if s.Step {
+		cfg.Next = enterKey(os.Stdin, term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())))
+	}
+	told, failures := io.Writer(os.Stdout), io.Writer(os.Stderr)
+	if s.Record != "" {
+		if cfg.Record, err = record(s, all[0].Title); err != nil {
+			return fmt.Errorf("cannot record: %w", err)
+		}
+		defer func() {
+			if closed := cfg.Record.Close(); closed != nil {
+				err = errors.Join(err, fmt.Errorf("the recording is not whole: %w", closed))
+			}
+		}()
+		told, failures = io.MultiWriter(told, cfg.Record), io.MultiWriter(failures, cfg.Record)
+	}
 	var failed error
-	for _, s := range all {
-		r := session.Run(ctx, cfg, s)
+	for i, script := range all {
+		r := session.Run(ctx, cfg, script)
 		if r.Err != nil {
 			failed = exitError(exitFailed)
 		}
-		if r.Err != nil && !r.Interrupted() {
-			fmt.Fprintln(os.Stderr, r.Err)
+		if errors.Is(r.Err, syscall.EPIPE) {
+			break // nobody reads
 		}
-		fmt.Println(r)
+		if r.Err != nil && !r.Interrupted() {
+			fmt.Fprintln(failures, r.Err)
+		}
+		fmt.Fprintln(told, r)
 		if ctx.Err() != nil {
 			break
+		}
+		if r.Updated() > 0 {
+			if err := r.Save(names[i]); err != nil {
+				return err
+			}
+			fmt.Fprintf(told, "%s: updated lines: %d\n", names[i], r.Updated())
 		}
 	}
 	return sig.exit(failed)
 }
+
+// recordPace is that of a recording if none is given.
+const recordPace = 700 * time.Millisecond
+
+// record begins the recording that the settings ask for.
+func record(s settings, title string) (*session.Recording, error) {
+	cfg := session.RecordConfig{
+		Path: s.Record, Title: title, Width: 100, Height: 30,
+		Term: os.Getenv("TERM"), Shell: os.Getenv("SHELL"),
+		Color: !s.NoColor && os.Getenv("NO_COLOR") == "", Pace: recordPace,
+	}
+	if s.given("pace") {
+		cfg.Pace = s.Pace
+	}
+	if w, h, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 && h > 0 {
+		cfg.Width, cfg.Height = w, h
+	}
+	return session.Record(cfg)
+}
+
+// comesAlong reports whether a session of that name is in the program.
+func comesAlong(name string) bool { return slices.Contains(scripts.Names(), name) }
 
 // readSession parses the session of that name, or the file at that path.
 func readSession(name string) (*session.Script, error) {
 	var f io.ReadCloser
 	var err error
 	file := name
-	if slices.Contains(scripts.Names(), name) {
+	if comesAlong(name) {
 		file = name + scripts.Ext
 		f, err = scripts.Open(name)
 	} else {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/knadh/koanf/v2"
@@ -113,6 +114,12 @@ func parse(f *pflag.Flag, value any) (any, error) {
 			return nil, fmt.Errorf("the setting %s is %.40q, not true or false", f.Name, text)
 		}
 		return b, nil
+	case kind == "duration" && single:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return nil, fmt.Errorf("the setting %s is %.40q, not a duration such as 300ms", f.Name, text)
+		}
+		return d, nil
 	}
 	return value, nil
 }

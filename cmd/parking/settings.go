@@ -30,6 +30,7 @@ type settings struct {
 	NoFaults   bool     `koanf:"no-faults"`
 	LogLevel   string   `koanf:"log-level"`
 	terminal   `koanf:",squash"`
+	playing    `koanf:",squash"`
 
 	found map[string]found // the same, by the flags' names
 	level slog.Level

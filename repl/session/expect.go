@@ -47,19 +47,42 @@ func (e expectation) each() []string {
 	return out
 }
 
+// A match is where an expectation holds in the rows of an answer.
+type match struct {
+	first, next int    // the first of its rows, and the one behind its last
+	held        int    // of what e stands for
+	missing     string // of it, that which holds nowhere; "" if all does
+}
+
+// find looks for an expectation in the rows of an answer from one of them on.
+func (e expectation) find(rows []string, from int) match {
+	m := match{first: from, next: from}
+	for _, want := range e.each() {
+		i := slices.IndexFunc(rows[m.next:], func(row string) bool { return holds(bare(row), bare(want)) })
+		if i < 0 {
+			m.missing = want
+			return m
+		}
+		if m.held == 0 {
+			m.first += i
+		}
+		m.next += i + 1
+		m.held++
+	}
+	return m
+}
+
 // check holds an answer against what is expected of it and returns how many
 // expectations held: all, or those before the one that the error is about.
 func check(expected []expectation, answer string) (held int, err error) {
-	rest := strings.Split(answer, "\n")
+	rows, at := strings.Split(answer, "\n"), 0
 	for _, e := range expected {
-		for _, want := range e.each() {
-			i := slices.IndexFunc(rest, func(line string) bool { return holds(bare(line), bare(want)) })
-			if i < 0 {
-				return held, &difference{e.line, "the answer is another", want, answer}
-			}
-			rest = rest[i+1:]
-			held++
+		m := e.find(rows, at)
+		held += m.held
+		if m.missing != "" {
+			return held, &difference{e.line, "the answer is another", m.missing, answer}
 		}
+		at = m.next
 	}
 	return held, nil
 }

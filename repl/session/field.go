@@ -18,7 +18,8 @@ type field struct {
 	path  string // in gjson's syntax
 	value any    // as encoding/json decodes it
 	text  string // of the whole line, as it is written
-	json  int    // where in text the value begins
+	json  int    // where in text the value begins,
+	size  int    // and how long it is there
 }
 
 // isField reports whether an indented line is about a field, and not words.
@@ -48,7 +49,8 @@ func newField(line int, text string) (field, error) {
 		}
 		return field{}, fmt.Errorf("%.40s is no JSON (%s); strings are quoted: .code = \"full\"", right, reason)
 	}
-	if rest := fields(right[value.InputOffset():]); len(rest) > 0 {
+	f.size = int(value.InputOffset())
+	if rest := fields(right[f.size:]); len(rest) > 0 {
 		return field{}, fmt.Errorf("%.40q stands behind the value; a line holds one field", rest[0])
 	}
 	return f, nil

@@ -18,10 +18,14 @@ func (p painter) prose(s string) string {
 	return c.Sprint(s)
 }
 
+func (p painter) dim(s string) string { return p.paint(s, repl.Grey) }
+
 // node paints text that is about a node.
-func (p painter) node(name, text string) string {
-	if !p.on || text == "" {
-		return text
+func (p painter) node(name, text string) string { return p.paint(text, repl.NodeColor(name)) }
+
+func (p painter) paint(s string, c repl.Color) string {
+	if !p.on || s == "" {
+		return s
 	}
-	return repl.NodeColor(name).Paint(text)
+	return c.Paint(s)
 }

@@ -32,9 +32,9 @@ func Parse(file string, r io.Reader) (*Script, error) {
 	if len(text) > maxScript {
 		return nil, fmt.Errorf("%s has more than %d bytes; split it into several sessions", file, maxScript)
 	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
-	p := &parser{script: &Script{Name: name, file: file}, running: make(map[string]bool), flags: make(map[string][]string)}
+	p := &parser{script: &Script{Name: name, file: file, source: string(text)}, running: make(map[string]bool), flags: make(map[string][]string)}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if isPage(file) {
 		err = p.page(text)
 	} else {
@@ -71,6 +71,9 @@ type parser struct {
 
 // line reads one line, without blanks at its end.
 func (p *parser) line(n int, text string) error {
+	if i := strings.IndexFunc(text, isControl); i >= 0 {
+		return fmt.Errorf("a control character (%U) stands here; a session is plain text", []rune(text[i:])[0])
+	}
 	indented := strings.TrimLeftFunc(text, unicode.IsSpace) != text
 	switch words := fields(text); {
 	case text == "":
@@ -90,6 +93,8 @@ func (p *parser) line(n int, text string) error {
 	}
 	return nil
 }
+
+func isControl(r rune) bool { return unicode.IsControl(r) && r != '\t' }
 
 func (p *parser) add(l line) { p.script.lines = append(p.script.lines, l) }
 
@@ -186,6 +191,7 @@ func (p *parser) start(args []string) (step, error) {
 				return nil, fmt.Errorf("%s runs already; start another, or restart it", name)
 			}
 			p.running[name], p.flags[name] = true, flags
+			p.script.width = max(p.script.width, len(name))
 		}
 		s.names = append(s.names, together)
 	}

@@ -39,7 +39,7 @@ larry> kill-node "larry"
 	for _, l := range s.lines {
 		text := l.prose
 		if l.step != nil {
-			text = l.step.show(painter{})
+			text = shown(l.step)
 		}
 		got = append(got, text)
 	}
@@ -122,7 +122,7 @@ func TestParsePage(t *testing.T) {
 	for _, l := range s.lines {
 		text := l.prose
 		if l.step != nil {
-			text = fmt.Sprint(l.number, " ", l.step.show(painter{}))
+			text = fmt.Sprint(l.number, " ", shown(l.step))
 		}
 		got = append(got, text)
 	}
@@ -175,4 +175,9 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func shown(s step) string {
+	prompt, typed := s.show(painter{})
+	return prompt + typed
 }

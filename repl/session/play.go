@@ -61,7 +61,7 @@ func (c *command) play(ctx context.Context, on *stage) error {
 	}
 	ctx, cancel := limit(ctx, "a step", on.cfg.Step)
 	defer cancel()
-	got, err := c.ask(ctx, on.cfg, p)
+	got, err := c.ask(ctx, on.out, p)
 	switch {
 	case err != nil:
 	case got.refused && !c.refused:
@@ -83,7 +83,11 @@ func (c *command) play(ctx context.Context, on *stage) error {
 		held, err = checkFields(c.fields, got.document)
 	}
 	on.checks += held
-	return err
+	if err == nil || !on.cfg.Update {
+		return err
+	}
+	on.edits.words(on.source, c.expected, got.text)
+	return on.edits.fields(on.source, c.fields, got.document)
 }
 
 // An answer is what came of a command.
@@ -96,10 +100,10 @@ type answer struct {
 
 // ask types the command, and shows and returns the answer. An error says why
 // there is none.
-func (c *command) ask(ctx context.Context, cfg Config, p *process) (answer, error) {
+func (c *command) ask(ctx context.Context, out *transcript, p *process) (answer, error) {
 	var seen, document bytes.Buffer
-	shown := io.MultiWriter(cfg.Out, &seen)
-	p.shell.Options = repl.Options{Format: repl.Table, Color: cfg.Color}
+	shown := io.MultiWriter(out, &seen)
+	p.shell.Options = repl.Options{Format: repl.Table, Color: out.painter().on}
 	if len(c.fields) > 0 {
 		p.shell.Options.Format = repl.JSON
 	}
@@ -107,6 +111,8 @@ func (c *command) ask(ctx context.Context, cfg Config, p *process) (answer, erro
 	err := p.shell.Exec(ctx, c.line)
 	got := answer{quits: errors.Is(err, repl.ErrQuit)}
 	switch {
+	case out.failed() != nil:
+		return got, out.failed()
 	case ctx.Err() != nil:
 		return got, fmt.Errorf("%s has not answered: %w", c.node, context.Cause(ctx))
 	case err == nil, got.quits:

@@ -27,6 +27,7 @@ type process struct {
 	done   chan struct{} // closed when the process is gone
 	client *attach.Client
 	shell  *repl.Shell // what is typed at its prompt; nil until it is ready
+	hush   func()      // ends what tell began; nil: nothing did
 }
 
 // launch starts a node, which is not ready yet, in the runtime directory dir.
@@ -170,9 +171,28 @@ func (p *process) lastWords() string {
 	return "; the last it said:\n  " + strings.Join(lines, "\n  ")
 }
 
+// tell shows the node's events from now on, until hangUp: behind its name, in a
+// column of that width.
+func (p *process) tell(out *transcript, width int) {
+	paint := out.painter()
+	name := paint.node(p.name, fmt.Sprintf("%-*s", width, p.name))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = p.client.Watch(ctx, repl.Options{Format: repl.Table, Color: paint.on}, func(line string) {
+			out.event(name + "  " + line)
+		})
+	}()
+	p.hush = func() { cancel(); <-ended }
+}
+
 // hangUp closes the terminal that is attached to the node: one that leaves
 // waits for its terminals.
 func (p *process) hangUp() {
+	if p.hush != nil {
+		p.hush()
+	}
 	if p.client != nil {
 		p.client.Close()
 	}

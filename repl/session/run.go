@@ -16,6 +16,12 @@ type Config struct {
 	Out   io.Writer // the transcript
 	Color bool      // in it
 
+	Pace    time.Duration               // before each step, whose line is typed key by key, and before prose; 0: none
+	Next    func(context.Context) error // blocks before each step until it may be played; its error ends the run; nil: does not
+	Verbose bool                        // show the nodes' events too, and how long each step took
+	Record  *Recording                  // gets the transcript too, and stays the caller's; nil: nothing does
+	Update  bool                        // an answer that is another than expected is no failure; see Report.Save
+
 	Step  time.Duration   // that one step may take
 	Start time.Duration   // that one node may take to be ready
 	Grace time.Duration   // that nodes have to leave when the run is over
@@ -32,6 +38,8 @@ func (c *Config) validate() error {
 	switch {
 	case c.Exe == "" || c.Temp == "" || c.Out == nil:
 		return errors.New("session: a program, a directory and a writer are needed")
+	case c.Pace < 0:
+		return errors.New("session: the pace must not be negative")
 	case c.Step <= 0 || c.Start <= 0 || c.Grace <= 0:
 		return errors.New("session: the times must be positive")
 	}
@@ -45,6 +53,9 @@ type Report struct {
 	Checks int           // that held: expectations, and refusals that were wanted
 	Took   time.Duration // the cleaning up included
 	Err    error         // nil, or why the run failed: FILE:LINE: and what is wrong, in several lines where there is much to show
+
+	source string // the script's
+	edits  edits
 }
 
 // Interrupted reports whether the run ended because its context did.
@@ -84,12 +95,13 @@ func (r *Report) run(ctx context.Context, cfg Config, s *Script) (err error) {
 	if err := cfg.validate(); err != nil {
 		return err
 	}
-	on, err := open(cfg)
+	on, err := open(cfg, s)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		r.Checks = on.checks
+		_ = on.out.settle()
 		// What went wrong first is what counts: after it nodes may well hang.
 		if left := on.close(); err == nil {
 			err = left
@@ -103,22 +115,32 @@ func (r *Report) run(ctx context.Context, cfg Config, s *Script) (err error) {
 			r.Steps++
 		}
 	}
+	r.source, r.edits = s.source, on.edits
 	return nil
 }
 
 // play shows one line and does what it says.
 func (l line) play(ctx context.Context, on *stage, s *Script) error {
-	p := painter{on.cfg.Color}
-	shown := p.prose(l.prose)
-	if l.step != nil {
-		shown = l.step.show(p)
+	paint := on.out.painter()
+	if l.step == nil {
+		return on.out.prose(ctx, paint.prose(l.prose))
 	}
-	if _, err := fmt.Fprintln(on.cfg.Out, shown); err != nil || l.step == nil {
+	prompt, typed := l.step.show(paint)
+	if err := on.out.step(ctx, prompt, typed); err != nil {
 		return err
 	}
-	err := l.step.play(ctx, on)
-	if ctx.Err() != nil {
+	err := on.next(ctx)
+	if err == nil {
+		if err := on.out.enter(); err != nil {
+			return err
+		}
+		err = on.do(ctx, l.step)
+	}
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case on.out.failed() != nil:
+		return on.out.failed()
 	}
 	if lost := on.lost(); lost != nil {
 		err = lost // which is why the step failed, if it did
@@ -131,4 +153,24 @@ func (l line) play(ctx context.Context, on *stage, s *Script) error {
 		at = d.line
 	}
 	return fmt.Errorf("%s:%d: %w", s.file, at, err)
+}
+
+// next blocks until the step that is shown may be played.
+func (s *stage) next(ctx context.Context) (err error) {
+	if s.cfg.Next != nil {
+		s.out.still(func() { err = s.cfg.Next(ctx) })
+	}
+	return err
+}
+
+// do plays one step.
+func (s *stage) do(ctx context.Context, l step) error {
+	began := time.Now()
+	err := errors.Join(l.play(ctx, s), s.out.settle())
+	if s.cfg.Verbose && err == nil {
+		took := time.Since(began).Round(time.Millisecond)
+		fmt.Fprintln(s.out, s.out.painter().dim("took "+took.String()))
+		err = s.out.settle()
+	}
+	return err
 }

@@ -10,8 +10,10 @@ type Script struct {
 	Name  string // its file's, without directory and extension
 	Title string // its first line of prose, or the name if it has none
 
-	file  string // as errors name it
-	lines []line
+	file   string // as errors name it
+	source string // all of the file
+	lines  []line
+	width  int // of the longest name of a node
 }
 
 // line is one line that is shown: a step, or prose.
@@ -23,8 +25,9 @@ type line struct {
 
 // A step is what a line of a script has done.
 type step interface {
-	// show returns how the step looks when it is played.
-	show(painter) string
+	// show returns how the step looks when it is played: what is typed, and the
+	// prompt before it, if there is one.
+	show(painter) (prompt, typed string)
 	// play does it and blocks until it is done, for a bounded time. When ctx
 	// ends it ends early, with any error.
 	play(ctx context.Context, on *stage) error
@@ -57,7 +60,7 @@ type command struct {
 	fields   []field // expected of the answer as JSON; one of both is empty
 }
 
-func (s *start) show(p painter) string {
+func (s *start) show(p painter) (prompt, typed string) {
 	words := []string{"start"}
 	for _, together := range s.names {
 		shown := make([]string, 0, len(together))
@@ -66,17 +69,21 @@ func (s *start) show(p painter) string {
 		}
 		words = append(words, strings.Join(shown, "+"))
 	}
-	return strings.Join(append(words, s.flags...), " ")
+	return "", strings.Join(append(words, s.flags...), " ")
 }
 
-func (r *restart) show(p painter) string {
+func (r *restart) show(p painter) (prompt, typed string) {
 	words := []string{"restart", p.node(r.node, r.node)}
 	if r.given {
 		words = append(words, r.flags...)
 	}
-	return strings.Join(words, " ")
+	return "", strings.Join(words, " ")
 }
 
-func (e *end) show(p painter) string { return e.verb + " " + p.node(e.node, e.node) }
+func (e *end) show(p painter) (prompt, typed string) {
+	return "", e.verb + " " + p.node(e.node, e.node)
+}
 
-func (c *command) show(p painter) string { return p.node(c.node, c.node+"> ") + c.line }
+func (c *command) show(p painter) (prompt, typed string) {
+	return p.node(c.node, c.node+"> "), c.line
+}

@@ -17,13 +17,17 @@ import (
 // it. It belongs to one goroutine.
 type stage struct {
 	cfg    Config
+	out    *transcript
+	source []string // the script's lines
+	width  int      // of its nodes' names
 	dir    string
 	nodes  []*process // that run, in the order of their start
 	checks int        // that held so far
+	edits  edits      // for those that did not, where that is no failure
 }
 
 // open returns a stage without nodes. close it.
-func open(cfg Config) (*stage, error) {
+func open(cfg Config, script *Script) (*stage, error) {
 	dir, err := os.MkdirTemp(cfg.Temp, "parking-")
 	if err != nil {
 		return nil, err
@@ -31,7 +35,14 @@ func open(cfg Config) (*stage, error) {
 	if err := os.WriteFile(cookieFile(dir), []byte(rand.Text()+"\n"), 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return &stage{cfg: cfg, dir: dir}, nil
+	return &stage{
+		cfg:    cfg,
+		out:    &transcript{out: cfg.Out, color: cfg.Color, pace: cfg.Pace, rec: cfg.Record},
+		source: strings.SplitAfter(script.source, "\n"),
+		width:  script.width,
+		dir:    dir,
+		edits:  make(edits),
+	}, nil
 }
 
 func cookieFile(dir string) string { return filepath.Join(dir, "cookie") }
@@ -86,6 +97,9 @@ func (s *stage) start(ctx context.Context, names, flags []string) error {
 	for _, p := range launched {
 		if err := p.connect(ctx, s.dir); err != nil {
 			return err
+		}
+		if s.cfg.Verbose {
+			p.tell(s.out, s.width)
 		}
 	}
 	return nil
