@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,9 @@ import (
 
 // fence is the info string of a page's fenced blocks that are its session.
 const fence = "parking"
+
+// ErrNoSession is the error of a page without a session.
+var ErrNoSession = errors.New("the page has no session; it would stand in fenced blocks that begin with ```" + fence)
 
 // isPage reports whether a file is Markdown.
 func isPage(file string) bool {
@@ -73,7 +77,7 @@ func (p *parser) page(source []byte) error {
 		return ast.WalkContinue, nil
 	})
 	if err == nil && fences == 0 {
-		err = fmt.Errorf("%s has no session: begin a fenced block with ```%s", p.script.file, fence)
+		err = fmt.Errorf("%s: %w", p.script.file, ErrNoSession)
 	}
 	return err
 }

@@ -112,7 +112,7 @@ var (
 	// or is ago, incarnations and versions, addresses with a port.
 	volatile = regexp.MustCompile(`^(?:\d\d:\d\d:\d\d(?:\.\d+)?|\d{4}-\d\d-\d\d|(?:\d+(?:\.\d+)?(?:d|h|ms|µs|ns|m|s))+|(?:[a-z0-9-]+/)?[0-9a-f]{16}(?:=\d+)?|[0-9a-f.:\[\]]+:\d+)$`)
 	several  = regexp.MustCompile(`\.\.\.(?:\s+\.\.\.)+(\s|$)`)
-	aWord    = regexp.MustCompile(`\S+`)
+	aWord    = regexp.MustCompile(`[^\s\pZ\v\x{85}]+`)
 )
 
 // steady returns a row of an answer with ... in place of what differs from run
@@ -121,8 +121,8 @@ func steady(row string) string {
 	row = named.ReplaceAllString(strings.TrimRightFunc(row, unicode.IsSpace), "${1}...")
 	first := true
 	row = aWord.ReplaceAllStringFunc(row, func(w string) string {
-		switch {
-		case volatile.MatchString(strings.Trim(w, punctuation)):
+		switch plain := strings.Trim(w, punctuation); {
+		case volatile.MatchString(plain), first && isField(w) && plain == "":
 			w = anything
 		case w[0] == '#', first && (isField(w) || numbers.MatchString(w)):
 			w = `"` + w + `"`

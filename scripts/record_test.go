@@ -1,0 +1,220 @@
+package scripts_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+var colors = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+// played returns a cast's header, what it shows without colours, and when it
+// ends.
+func played(t *testing.T, path string) (header map[string]any, text string, end float64) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	if !lines.Scan() {
+		t.Fatal("the recording is empty")
+	}
+	if err := json.Unmarshal(lines.Bytes(), &header); err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for lines.Scan() {
+		var e [3]any
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatalf("%v: %s", err, lines.Text())
+		}
+		at, isNumber := e[0].(float64)
+		data, isText := e[2].(string)
+		if !isNumber || !isText || e[1] != "o" || at < end {
+			t.Fatalf("after %v comes %s", end, lines.Text())
+		}
+		end = at
+		all.WriteString(data)
+	}
+	if !strings.Contains(all.String(), "\x1b[") || strings.Contains(strings.ReplaceAll(all.String(), "\r\n", ""), "\n") {
+		t.Errorf("without colours, or with bare newlines: %q", all.String())
+	}
+	return header, colors.ReplaceAllString(strings.ReplaceAll(all.String(), "\r\n", "\n"), ""), end
+}
+
+func TestACastIsTheTranscript(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "x.cast")
+	d := start(t, "failover", "--record", file)
+	transcript := d.ends(t, 0)
+	header, text, end := played(t, file)
+	if text != transcript {
+		t.Errorf("it shows\n%s\nand not\n%s", text, transcript)
+	}
+	for name, want := range map[string]any{"version": 2.0, "width": 100.0, "height": 30.0, "title": "Failover: the state outlives its node."} {
+		if header[name] != want {
+			t.Errorf("%s is %v, not %v", name, header[name], want)
+		}
+	}
+	if env, ok := header["env"].(map[string]any); !ok || env["TERM"] == nil || env["SHELL"] == nil || header["timestamp"] == nil {
+		t.Errorf("the header is %v", header)
+	}
+	if steps := strings.Count(transcript, "> "); end < 0.7*float64(steps) {
+		t.Errorf("%d commands are over after %v seconds", steps, end)
+	}
+}
+
+func TestACastOfWhatFailsOrIsInterrupted(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "x.cast")
+	d := start(t, write(t, "start larry\nlarry> spaces\n   7 spaces\n"), "--record", file)
+	d.ends(t, 1)
+	if _, text, _ := played(t, file); !strings.Contains(text, d.stderr.String()) || !strings.HasSuffix(text, ", failed\n") {
+		t.Errorf("it shows\n%s", text)
+	}
+	d = start(t, write(t, waiting), "--record", file, "--verbose")
+	before := d.read(t, "25s")
+	if err := d.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	transcript := before + d.ends(t, 130)
+	if _, text, _ := played(t, file); text != transcript {
+		t.Errorf("it shows\n%s\nand not\n%s", text, transcript)
+	}
+}
+
+func TestAStillIsTheTranscript(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "x.svg")
+	transcript := start(t, write(t, "# A <picture> & its \"text\".\n\nstart larry\nlarry> gates\n"), "--record", file).ends(t, 0)
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var rows []string
+	title := ""
+	for dec, in := xml.NewDecoder(f), ""; ; {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			if in = token.Name.Local; in == "text" {
+				rows = append(rows, "")
+			}
+		case xml.CharData:
+			switch in {
+			case "text", "tspan":
+				rows[len(rows)-1] += string(token)
+			case "title":
+				title += string(token)
+			}
+		case xml.EndElement:
+			in = map[string]string{"tspan": "text"}[token.Name.Local]
+		}
+	}
+	if want := `A <picture> & its "text".`; title != want {
+		t.Errorf("the title is %q, want %q", title, want)
+	}
+	if got, want := strings.Join(rows, "\n")+"\n", strings.ReplaceAll(transcript, "\n\n", "\n"); got != want {
+		t.Errorf("it shows\n%s\nand not\n%s", got, want)
+	}
+}
+
+func TestWhatCannotBeRecorded(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{
+		filepath.Join(t.TempDir(), "none", "x.cast"): "parking: cannot record: open ",
+		filepath.Join(t.TempDir(), "x.mp4"):          "parking: cannot record: a recording is a .cast to play or an .svg to look at, not \"x.mp4\"\n",
+		t.TempDir() + "/":                            "parking: cannot record: ",
+	} {
+		d := start(t, "--record", file)
+		if got := d.ends(t, 1); got != "" || !strings.HasPrefix(d.stderr.String(), want) || strings.Count(d.stderr.String(), "\n") != 1 {
+			t.Errorf("--record %s says\n%s%s", file, got, d.stderr.String())
+		}
+	}
+}
+
+func TestEnterGoesOn(t *testing.T) {
+	t.Parallel()
+	const text = "start larry\nlarry> status\nlarry> spaces\n"
+	for name, c := range map[string]struct {
+		input string
+		code  int
+		says  string
+	}{
+		"to the end": {"\nyes\n\n", 0, ""},
+		"not at all": {"", 1, ":1: standard input has ended before this step; --step wants Enter for each\n"},
+		"part way":   {"\n\nlast", 1, ":3: standard input has ended before this step; --step wants Enter for each\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := write(t, text)
+			d := prepare(t, file, "--step")
+			d.Stdin = strings.NewReader(c.input)
+			d.begin(t)
+			got := d.ends(t, c.code)
+			if !strings.HasSuffix(d.stderr.String(), c.says) || strings.Count(d.stderr.String(), "\n") != strings.Count(c.says, "\n") {
+				t.Errorf("it says %q", d.stderr.String())
+			}
+			if c.code == 0 && !strings.HasPrefix(got, "start larry\nlarry> status\n node ") {
+				t.Errorf("the transcript is\n%s", got)
+			}
+		})
+	}
+}
+
+func TestAnInterruptInsteadOfEnter(t *testing.T) {
+	t.Parallel()
+	d := prepare(t, write(t, "start larry\nlarry> status\nlarry> spaces\n"), "--step")
+	keys, err := d.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	d.begin(t)
+	if _, err := io.WriteString(keys, "\n\n"); err != nil {
+		t.Fatal(err)
+	}
+	before := d.read(t, "0s") // the end of the status
+	if err := d.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if got := before + d.ends(t, 130); !strings.HasSuffix(strings.TrimRight(got, "\n"), "s, interrupted") {
+		t.Errorf("the transcript is\n%s", got)
+	}
+}
+
+func TestVerbose(t *testing.T) {
+	t.Parallel()
+	got := start(t, "failover", "--verbose", "--pace", "1ms").ends(t, 0)
+	for _, want := range []string{
+		`(?m)^harry  \d\d:\d\d:\d\d\.\d{3}  x larry failed \(connection refused\)  2 nodes$`,
+		`(?m)^gary   \d\d:\d\d:\d\d\.\d{3}  > ABC 123 came by gate 1          larry$`,
+		`(?m)^took \d+(\.\d+)?m?s$`,
+	} {
+		if !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+	for line := range strings.Lines(got) {
+		if at := regexp.MustCompile(`\d\d:\d\d:\d\d\.\d{3}  [-+x#<>=!] `).FindStringIndex(line); at != nil && at[0] != len("harry  ") {
+			t.Errorf("an event is in the midst of %q", line)
+		}
+	}
+}
