@@ -129,17 +129,27 @@ func tellNotices(to io.Writer, sub *node.Subscription) {
 // greeting says who this node is, whom it has joined and which gates run where;
 // to people, also what to do next.
 func greeting(n *node.Node, s settings) string {
-	lines := []string{
-		fmt.Sprintf("parking %s   %s %s   cluster %s   ledger %s", version, n.Name(), n.Addr(), n.Cluster(), node.Ledger),
+	width := 0
+	if s.interactive() {
+		width, _ = windowSize()
 	}
+	lines := []string{repl.Line(width, "parking "+version, n.Name()+" "+n.Addr(), "cluster "+n.Cluster(), "ledger "+node.Ledger)}
 	if found := others(n.Members()); len(found) > 0 {
 		lines = append(lines, "joined "+enumerate(found))
 	}
 	lines = append(lines, repl.GatesLine(n))
 	if s.interactive() {
-		lines = append(lines, "help lists commands; another node: "+another(s, n.Members()))
+		lines = append(lines, fit(width, "help lists commands; another node:", another(s, n.Members())))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// fit puts hint and command in one line, if the window is as wide.
+func fit(width int, hint, command string) string {
+	if len(hint)+1+len(command) > width {
+		return hint + "\n  " + command
+	}
+	return hint + " " + command
 }
 
 // others returns the names of the members that are alive, but for this node's.
