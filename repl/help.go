@@ -26,13 +26,13 @@ func help(c *call) error {
 	}
 	var b strings.Builder
 	for _, cmd := range Commands() {
-		does, example := wrapped(cmd.Help, helpColumn, c.opt.Width), ""
+		does, example := Wrap(cmd.Help, helpColumn, c.opt.Width), ""
 		if c.opt.Width == 0 || c.opt.Width >= helpWidth {
 			does, example = pad(does, exampleColumn-helpColumn), cmd.Example
 		}
 		fmt.Fprintf(&b, "%s%s%s\n", pad(" "+cmd.Name, helpColumn), c.paint.dim(does), example)
 	}
-	fmt.Fprintln(&b, c.paint.dim(wrapped("help COMMAND tells all that a command takes, with an example.", 0, c.opt.Width)))
+	fmt.Fprintln(&b, c.paint.dim(Wrap("help COMMAND tells all that a command takes, with an example.", 0, c.opt.Width)))
 	_, err := fmt.Fprint(c.out, b.String())
 	return err
 }
@@ -46,10 +46,10 @@ func (c *call) helpOn(cmd *Command) error {
 		lines = append(lines, cmd.More)
 	}
 	lines = append(lines, "for example: "+cmd.Example)
-	_, err := fmt.Fprintln(c.out, wrapped(cmd.Usage(), 4, c.opt.Width))
+	_, err := fmt.Fprintln(c.out, Wrap(cmd.Usage(), 4, c.opt.Width))
 	for _, line := range lines {
 		if err == nil {
-			_, err = fmt.Fprintf(c.out, "  %s\n", wrapped(line, 2, c.opt.Width))
+			_, err = fmt.Fprintf(c.out, "  %s\n", Wrap(line, 2, c.opt.Width))
 		}
 	}
 	return err

@@ -38,7 +38,7 @@ func WriteFailure(err error, opt Options, out, remarks io.Writer) {
 		_ = writeJSON(out, failureJSON{okJSON{false}, string(lot.CodeOf(err)), Plain(err)})
 		return
 	}
-	fmt.Fprintln(remarks, painter{opt.Color}.bad("error:"), Plain(err))
+	fmt.Fprintln(remarks, Wrap(painter{opt.Color}.bad("error:")+" "+Plain(err), 2, opt.Width))
 }
 
 // table writes rows under a header, if there is one: columns aligned, colours
@@ -102,9 +102,10 @@ func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-text.StringWidthWithoutEscSequences(s)))
 }
 
-// wrapped breaks s, which begins in the column indent, at blanks, so that it
-// fits a screen of that width: 0 is one without an end.
-func wrapped(s string, indent, width int) string {
+// Wrap breaks s, which begins in the column indent or before, at blanks, so
+// that it fits a screen of that width: 0 is one without an end. What is broken
+// off is indented.
+func Wrap(s string, indent, width int) string {
 	room := max(width-indent, leastColumn)
 	if width == 0 || text.StringWidthWithoutEscSequences(s) <= room {
 		return s

@@ -18,8 +18,9 @@ func (c *console) prompt(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	events := make(chan string)
 	above := func(line string) {
+		width, _ := windowSize()
 		select {
-		case events <- line:
+		case events <- repl.Wrap(line, 2, width):
 		case <-ctx.Done():
 		}
 	}

@@ -55,8 +55,8 @@ type Config struct {
 	// be nil.
 	Complete func(textBeforeCursor string) []Suggestion
 
-	// Events are lines to show above the one being typed, each without a
-	// newline. Run never stops receiving them: those that cannot be shown
+	// Events are lines to show above the one being typed, without the newline
+	// at the end. Run never stops receiving them: those that cannot be shown
 	// yet, because a command runs or the terminal does not keep up, are
 	// queued, and the oldest are dropped when there are too many. Events may
 	// be nil, or be closed.
