@@ -16,6 +16,7 @@ const fakeTmux = `#!/bin/sh
 { printf '%s\n' "$@" | tr '\n' '|'; echo; } >>"$HOME/tmux.log"
 case "$*" in
 *has-session*) exit 1 ;;
+*split-window*no-room*) echo "no space for new pane" >&2; exit 1 ;;
 *new-session* | *new-window*) echo "@7 %9" ;;
 esac
 `
@@ -102,6 +103,16 @@ func TestLabWithinTmuxOpensAWindowOfIt(t *testing.T) {
 			"select-layout -t @7 tiled")
 	}
 	sameLines(t, got, append(want, "select-pane -t %9"))
+}
+
+func TestALabThatDoesNotFitLeavesNothing(t *testing.T) {
+	w := withFakeTmux(t).open(24, "lab", "larry", "no-room")
+	w.expect("^parking: tmux: no space for new pane; enlarge the terminal, or start fewer nodes$")
+	w.ended(1)
+	b, _ := os.ReadFile(filepath.Join(w.dir, "tmux.log"))
+	if !strings.HasSuffix(string(b), "-L|parking-parking|kill-window|-t|@7|\n") {
+		t.Errorf("the window is left:\n%s", b)
+	}
 }
 
 func TestLabRefusesATakenName(t *testing.T) {

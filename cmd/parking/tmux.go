@@ -57,7 +57,7 @@ func (l *lab) open(ctx context.Context, panes []pane, begun func() bool) error {
 	where, err := l.run(ctx, l.in(first, panes[0]))
 	window, pane, ok := strings.Cut(strings.TrimSpace(where), " ")
 	if err == nil && !ok {
-		err = fmt.Errorf("tmux answered %.40q; it should be 3.0 or later", where)
+		err = fmt.Errorf("tmux answered %.40q; lab needs tmux 3.0 or later", where)
 	}
 	if err != nil {
 		return err
@@ -158,10 +158,18 @@ func (l *lab) run(ctx context.Context, commands ...[]string) (string, error) {
 	return out.String(), nil
 }
 
-// tmuxError says in a line what tmux has said.
+// tmuxError says in a line what tmux has said and, where that is known, what to
+// do.
 func tmuxError(err error, said string) error {
-	if first, _, _ := strings.Cut(strings.TrimSpace(said), "\n"); first != "" {
-		return fmt.Errorf("tmux says: %.200s (lab needs tmux 3.0 or later)", first)
+	first, _, _ := strings.Cut(strings.TrimSpace(said), "\n")
+	hint := ""
+	switch {
+	case first == "":
+		return fmt.Errorf("tmux: %w", err)
+	case strings.Contains(first, "no space"):
+		hint = "; enlarge the terminal, or start fewer nodes"
+	case strings.HasPrefix(first, "usage"), strings.Contains(first, "unknown"), strings.Contains(first, "invalid"):
+		hint = "; lab needs tmux 3.0 or later"
 	}
-	return fmt.Errorf("tmux: %w", err)
+	return fmt.Errorf("tmux: %.200s%s", first, hint)
 }
