@@ -105,8 +105,11 @@ func parseCondition(n *node.Node, args []string) (condition, error) {
 	case slices.Contains(args, "vehicle"):
 		return nil, lot.Refuse(lot.Usage, `unknown condition %.60q; quote a plate that has blanks: await vehicle "ABC 123"`, strings.Join(args, " "))
 	}
-	return nil, lot.Refuse(lot.Usage, "unknown condition %.60q; %s", strings.Join(args, " "),
-		didYouMean(args[0], []string{"converged", "members", "gates", "vehicle"}, "there are "+conditions))
+	hint := "there are " + conditions
+	if first := []string{"converged", "members", "gates", "vehicle"}; !slices.Contains(first, args[0]) {
+		hint = DidYouMean(args[0], first, hint)
+	}
+	return nil, lot.Refuse(lot.Usage, "unknown condition %.60q; %s", strings.Join(args, " "), hint)
 }
 
 func converged(n *node.Node) condition {

@@ -99,19 +99,20 @@ func find(name string) (*Command, error) {
 		}
 		names = append(names, c.Name)
 	}
-	return nil, lot.Refuse(lot.Usage, "unknown command %.40s; %s", printable(name), didYouMean(name, names, "help lists the commands"))
+	return nil, lot.Refuse(lot.Usage, "unknown command %.40s; %s", printable(name), DidYouMean(name, names, "help lists the commands"))
 }
 
-// didYouMean asks for the one of the words that was mistyped as word. If there
-// is none, or word is one of them, it returns otherwise.
-func didYouMean(word string, among []string, otherwise string) string {
+// DidYouMean asks for the one of the words that was mistyped as word, or
+// returns otherwise if there is none. Case does not matter, and - and _ are the
+// same.
+func DidYouMean(word string, among []string, otherwise string) string {
 	best, distance := "", min(2, len(word)/2)+1
 	for _, w := range among {
 		if d := levenshtein.ComputeDistance(canonical(word), canonical(w)); d < distance {
 			best, distance = w, d
 		}
 	}
-	if best == "" || distance == 0 {
+	if best == "" {
 		return otherwise
 	}
 	return "did you mean " + best + "?"

@@ -71,7 +71,7 @@ func gate(c *call) error {
 	switch what, known := operand[verb]; {
 	case !known:
 		return lot.Refuse(lot.Usage, "unknown gate command %.40s; %s", printable(verb),
-			didYouMean(verb, []string{"enter", "exit", "crash", "move"}, "a gate can enter, exit, crash or move"))
+			DidYouMean(verb, []string{"enter", "exit", "crash", "move"}, "a gate can enter, exit, crash or move"))
 	case what == "" && len(rest) > 0:
 		return lot.Refuse(lot.Usage, "too many arguments: gate %d crash takes no more", g)
 	case what != "" && len(rest) == 0:
@@ -117,7 +117,7 @@ func setSetting(c *call) error {
 		err = c.node.SetGates(c.ctx, v)
 	default:
 		return lot.Refuse(lot.Usage, "unknown setting %.40s; %s", printable(name),
-			didYouMean(name, []string{"spaces", "gates"}, "there are set spaces N and set gates N"))
+			DidYouMean(name, []string{"spaces", "gates"}, "there are set spaces N and set gates N"))
 	}
 	if err != nil {
 		return err

@@ -39,6 +39,7 @@ func addCompletion(root *cobra.Command) {
 		"cluster":     completeCluster,
 		"cookie-file": anyFile,
 		"file":        anyFile,
+		"record":      anyFile,
 		"config":      cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt),
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"parking/repl"
 )
 
 // envPrefix begins the names of the program's environment variables.
@@ -47,7 +49,7 @@ var fromKubernetes = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)`
 // sub-command knows, in a line each: most often a name is misspelt.
 func strayVariables(root *cobra.Command) (remarks []string) {
 	known := []string{envPrefix + "RUNTIME_DIR", envPrefix + "ACTIVE_HELP", envPrefix + "COMPLETION_DESCRIPTIONS"} // the last two are cobra's
-	for _, c := range append(root.Commands(), root) {
+	for _, c := range append([]*cobra.Command{root}, root.Commands()...) { // a node's are the likeliest
 		for _, name := range settingNames(c.Flags()) {
 			known = append(known, variable(name))
 		}
@@ -58,7 +60,7 @@ func strayVariables(root *cobra.Command) (remarks []string) {
 		if !strings.HasPrefix(name, envPrefix) || value == "" || slices.Contains(known, name) || inPod && fromKubernetes.MatchString(name) {
 			continue
 		}
-		hint := didYouMean(nearest(name, known), "parking help config lists them")
+		hint := repl.DidYouMean(name, known, "parking help config lists them")
 		remarks = append(remarks, fmt.Sprintf("note: %.60s is no setting; %s", name, hint))
 	}
 	slices.Sort(remarks)

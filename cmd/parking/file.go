@@ -11,6 +11,8 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"parking/repl"
 )
 
 // maxConfig bounds a file of settings, in bytes.
@@ -54,7 +56,7 @@ func fromFile(path string, flags *pflag.FlagSet) func(*koanf.Koanf) error {
 			if key != "config" && setting(flags, key) != nil {
 				continue
 			}
-			hint := didYouMean(nearest(key, settingNames(flags)), "settings are named as the flags are")
+			hint := repl.DidYouMean(key, settingNames(flags), "settings are named as the flags are")
 			key = strings.ReplaceAll(key, delimiter, ".")
 			return &usageError{fmt.Errorf("%s: there is no setting %.40q; %s", path, key, hint)}
 		}

@@ -77,8 +77,8 @@ func exitCode(err error) int {
 		return int(code)
 	case errors.As(err, &usage):
 		text := repl.Plain(err)
-		if !strings.HasSuffix(text, "?") { // else it says already what to do
-			text += "; parking --help tells more"
+		if !strings.HasSuffix(text, "?") && !strings.HasSuffix(text, moreHelp) { // else it says already what to do
+			text += "; " + moreHelp
 		}
 		fmt.Fprintf(os.Stderr, "parking: %s\n", text)
 		return exitUsage

@@ -4,30 +4,14 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"parking/repl"
 )
 
-// nearest returns the name that was most probably meant by one that does not
-// exist, or nothing.
-func nearest(name string, names []string) (best string) {
-	distance := min(2, len(name)/2) + 1
-	for _, n := range names {
-		if d := levenshtein.ComputeDistance(name, n); d < distance {
-			best, distance = n, d
-		}
-	}
-	return best
-}
-
-// didYouMean asks whether best was meant, or says otherwise if it is empty.
-func didYouMean(best, otherwise string) string {
-	if best == "" {
-		return otherwise
-	}
-	return "did you mean " + best + "?"
-}
+// moreHelp is what to do about a wrong command line.
+const moreHelp = "parking --help tells more"
 
 // noArgs refuses arguments, most often a misspelt sub-command.
 func noArgs(c *cobra.Command, args []string) error {
@@ -41,11 +25,7 @@ func noArgs(c *cobra.Command, args []string) error {
 	for _, sub := range c.Commands() {
 		names = append(names, sub.Name())
 	}
-	err := fmt.Errorf("there is no sub-command %.40q", args[0])
-	if best := nearest(args[0], names); best != "" {
-		err = fmt.Errorf("%w; did you mean %s?", err, best)
-	}
-	return &usageError{err}
+	return &usageError{fmt.Errorf("there is no sub-command %.40q; %s", args[0], repl.DidYouMean(args[0], names, moreHelp))}
 }
 
 // flagError makes what cobra says of a wrong flag one line for people.
@@ -59,9 +39,11 @@ func flagError(c *cobra.Command, err error) error {
 		if short := unknown.GetSpecifiedShortnames(); short != "" { // as in -sname
 			name = short
 		}
-		if best := nearest(name, settingNames(c.Flags())); best != "" {
-			err = fmt.Errorf("%w; did you mean --%s?", err, best)
+		var dashed []string
+		for _, n := range settingNames(c.Flags()) {
+			dashed = append(dashed, "--"+n)
 		}
+		err = fmt.Errorf("%w; %s", err, repl.DidYouMean("--"+name, dashed, moreHelp))
 	}
 	return &usageError{err}
 }

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/agnivade/levenshtein"
-
 	"parking/lot"
 	"parking/repl"
 )
@@ -155,21 +153,14 @@ var verbs = []string{"start", "restart", "kill", "stop"}
 // unknown says what would be right instead of a line that begins no step.
 func (p *parser) unknown(words []string) error {
 	word := words[0]
-	best, distance := "", min(2, len(word)/2)+1
-	for _, v := range verbs {
-		if d := levenshtein.ComputeDistance(strings.ToLower(word), v); d < distance {
-			best, distance = v, d
-		}
-	}
 	switch {
 	case word == "sleep" || word == "wait":
 		return fmt.Errorf("a session never sleeps; write what it waits for: NAME> await CONDITION")
 	case p.running[word] && len(words) > 1:
 		return fmt.Errorf("%q begins no step; did you mean %[1]s> %.40s?", word, strings.Join(words[1:], " "))
-	case best != "":
-		return fmt.Errorf("%.40q begins no step; did you mean %s?", word, best)
 	}
-	return fmt.Errorf("%.40q begins no step; NAME> COMMAND, ! NAME> COMMAND, start NAME..., restart NAME, kill NAME and stop NAME do, and # begins prose", word)
+	return fmt.Errorf("%.40q begins no step; %s", word, repl.DidYouMean(word, verbs,
+		"NAME> COMMAND, ! NAME> COMMAND, start NAME..., restart NAME, kill NAME and stop NAME do, and # begins prose"))
 }
 
 func (p *parser) start(args []string) (step, error) {
