@@ -79,14 +79,14 @@ func (r *Recording) Write(p []byte) (int, error) {
 }
 
 func (r *Recording) write(s string) error {
+	b := append(r.part, s...)
+	n := whole(b)
+	s, r.part = string(b[:n]), bytes.Clone(b[n:])
 	if !r.color {
 		s = text.StripEscape(s)
 	}
-	b := append(r.part, s...)
-	n := whole(b)
-	r.part = bytes.Clone(b[n:])
-	if r.err == nil && n > 0 {
-		r.err = r.form.write(r.now(), strings.ReplaceAll(string(b[:n]), "\r\n", "\n"))
+	if r.err == nil && s != "" {
+		r.err = r.form.write(r.now(), s)
 	}
 	return r.err
 }

@@ -52,7 +52,7 @@ func (t *transcript) both(s string) error {
 }
 
 func (t *transcript) screen(s string) error {
-	if !t.color {
+	if !t.color && strings.Contains(s, "\x1b") {
 		s = text.StripEscape(s)
 	}
 	if t.err == nil && s != "" {
