@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -148,55 +147,6 @@ func TestWhatCannotBeRecorded(t *testing.T) {
 		if got := d.ends(t, 1); got != "" || !strings.HasPrefix(d.stderr.String(), want) || strings.Count(d.stderr.String(), "\n") != 1 {
 			t.Errorf("--record %s says\n%s%s", file, got, d.stderr.String())
 		}
-	}
-}
-
-func TestEnterGoesOn(t *testing.T) {
-	t.Parallel()
-	const text = "start larry\nlarry> status\nlarry> spaces\n"
-	for name, c := range map[string]struct {
-		input string
-		code  int
-		says  string
-	}{
-		"to the end": {"\nyes\n\n", 0, ""},
-		"not at all": {"", 1, ":1: standard input has ended before this step; --step wants Enter for each\n"},
-		"part way":   {"\n\nlast", 1, ":3: standard input has ended before this step; --step wants Enter for each\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			file := write(t, text)
-			d := prepare(t, file, "--step")
-			d.Stdin = strings.NewReader(c.input)
-			d.begin(t)
-			got := d.ends(t, c.code)
-			if !strings.HasSuffix(d.stderr.String(), c.says) || strings.Count(d.stderr.String(), "\n") != strings.Count(c.says, "\n") {
-				t.Errorf("it says %q", d.stderr.String())
-			}
-			if c.code == 0 && !strings.HasPrefix(got, "start larry\nlarry> status\n node ") {
-				t.Errorf("the transcript is\n%s", got)
-			}
-		})
-	}
-}
-
-func TestAnInterruptInsteadOfEnter(t *testing.T) {
-	t.Parallel()
-	d := prepare(t, write(t, "start larry\nlarry> status\nlarry> spaces\n"), "--step")
-	keys, err := d.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer keys.Close()
-	d.begin(t)
-	if _, err := io.WriteString(keys, "\n\n"); err != nil {
-		t.Fatal(err)
-	}
-	before := d.read(t, "0s") // the end of the status
-	if err := d.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	if got := before + d.ends(t, 130); !strings.HasSuffix(strings.TrimRight(got, "\n"), "s, interrupted") {
-		t.Errorf("the transcript is\n%s", got)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"parking/repl/prompt"
 	"parking/repl/session"
 	"parking/scripts"
 )
@@ -107,7 +108,10 @@ func runDemo(ctx context.Context, names []string, s settings) (err error) {
 	cfg.Env, cfg.Temp, cfg.Out, cfg.Color = os.Environ(), os.TempDir(), os.Stdout, opt.Color
 	cfg.Pace, cfg.Verbose, cfg.Update = s.Pace, s.Verbose, s.Update
 	if s.Step {
-		cfg.Next = enterKey(os.Stdin, term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())))
+		restore := prompt.Quiet(os.Stdin) // Enter is not to break the transcript's lines
+		defer restore()
+		sig.restore.Store(&restore)
+		cfg.Next = enterKey(os.Stdin)
 	}
 	told, failures := io.Writer(os.Stdout), io.Writer(os.Stderr)
 	if s.Record != "" {

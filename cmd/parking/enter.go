@@ -6,22 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 )
 
 // errNoEnter is the error of a step that nobody let go on.
 var errNoEnter = errors.New("standard input has ended before this step; --step wants Enter for each")
 
-// enterKey returns what blocks until the next line of r ends, or ctx does. It
-// reads ahead by a line; the read that is left when it is needed no more ends
-// with the process. Where a terminal echoes the Enter, the cursor goes back to
-// the line that was shown.
-func enterKey(r io.Reader, echoed bool) func(context.Context) error {
-	lines := make(chan error)
+// typedAhead is how many Enters may come before they are asked for.
+const typedAhead = 64
+
+// enterKey returns what blocks until in has given one more line, or ctx ends.
+// A read that is left when nobody needs it any more ends with the process.
+func enterKey(in io.Reader) func(ctx context.Context) error {
+	lines := make(chan error, typedAhead)
 	go func() {
-		in := bufio.NewReader(r)
-		for {
-			_, err := in.ReadSlice('\n')
+		defer close(lines)
+		for r := bufio.NewReader(in); ; {
+			_, err := r.ReadSlice('\n')
 			if errors.Is(err, bufio.ErrBufferFull) {
 				continue
 			}
@@ -31,26 +31,18 @@ func enterKey(r io.Reader, echoed bool) func(context.Context) error {
 			}
 		}
 	}()
-	ended := false
 	return func(ctx context.Context) error {
-		if ended {
-			return errNoEnter
-		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-lines:
-			switch {
-			case errors.Is(err, io.EOF):
-				ended = true
+		case err, more := <-lines:
+			if !more || errors.Is(err, io.EOF) {
 				return errNoEnter
-			case err != nil:
-				ended = true
-				return fmt.Errorf("standard input cannot be read: %w", err)
-			case echoed:
-				fmt.Fprint(os.Stdout, "\x1b[A")
 			}
-			return nil
+			if err != nil {
+				err = fmt.Errorf("standard input cannot be read: %w", err)
+			}
+			return err
 		}
 	}
 }

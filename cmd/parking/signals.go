@@ -22,8 +22,9 @@ type signals struct {
 	patient atomic.Bool
 
 	prompting atomic.Bool
-	received  atomic.Bool  // a signal has ended ctx
-	reason    atomic.Int32 // that signal, if it is why the program ends; or byItself
+	received  atomic.Bool            // a signal has ended ctx
+	restore   atomic.Pointer[func()] // puts back what was done to the terminal, beside a prompt's; may be nil
+	reason    atomic.Int32           // that signal, if it is why the program ends; or byItself
 	stop      func()
 }
 
@@ -53,7 +54,7 @@ func catch(parent context.Context) (context.Context, *signals) {
 			case num == syscall.SIGINT && s.prompting.Load():
 				tick(s.Interrupt)
 			case num == syscall.SIGQUIT: // Go's own way, in a sane terminal
-				prompt.Restore()
+				s.sane()
 				signal.Reset(num)
 				_ = syscall.Kill(os.Getpid(), num)
 			case s.received.CompareAndSwap(false, true):
@@ -63,7 +64,7 @@ func catch(parent context.Context) (context.Context, *signals) {
 			case s.patient.Load() && s.Hurry.Err() == nil:
 				hurry()
 			default:
-				prompt.Restore()
+				s.sane()
 				os.Exit(128 + int(num))
 			}
 		}
@@ -76,6 +77,14 @@ func catch(parent context.Context) (context.Context, *signals) {
 		hurry()
 	}
 	return ctx, s
+}
+
+// sane puts the terminal back at once.
+func (s *signals) sane() {
+	prompt.Restore()
+	if restore := s.restore.Load(); restore != nil {
+		(*restore)()
+	}
 }
 
 func tick(c chan struct{}) {

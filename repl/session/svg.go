@@ -221,7 +221,7 @@ func (l look) attributes() string {
 		b.WriteString(` font-weight="bold"`)
 	}
 	if l.faint {
-		b.WriteString(` opacity="0.65"`)
+		b.WriteString(` fill-opacity="0.65"`)
 	}
 	if l.italic {
 		b.WriteString(` font-style="italic"`)

@@ -14,7 +14,7 @@ func TestAPictureShowsColours(t *testing.T) {
 	for _, want := range []string{
 		`<title>a &lt;b&gt;</title>`,
 		`<tspan fill="#4fc1cc">larry&gt; </tspan>read <tspan fill="#ff8700" font-weight="bold">bold</tspan><tspan fill="#ff8700"> not</tspan> plain</text>`,
-		`<tspan opacity="0.65">dim</tspan> &amp;</text>`,
+		`<tspan fill-opacity="0.65">dim</tspan> &amp;</text>`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
