@@ -9,9 +9,11 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -42,6 +44,9 @@ func fake(args []string) int {
 		fmt.Fprintln(os.Stderr, "there is no room for me")
 		return 1
 	}
+	if *be == "paired" && !paired(*name) {
+		return 1
+	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	eof := make(chan struct{})
@@ -62,6 +67,20 @@ func fake(args []string) int {
 	case <-eof:
 		return 0
 	}
+}
+
+// paired waits until another node is paired, too.
+func paired(name string) bool {
+	dir := os.Getenv("PARKING_RUNTIME_DIR")
+	if err := os.WriteFile(filepath.Join(dir, name+".pair"), nil, 0o600); err != nil {
+		return false
+	}
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(time.Millisecond) {
+		if pairs, _ := filepath.Glob(filepath.Join(dir, "*.pair")); len(pairs) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 func serve(name, cluster string) (stop func()) {

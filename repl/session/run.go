@@ -86,7 +86,9 @@ func count(n int, what string) string {
 func Run(ctx context.Context, cfg Config, s *Script) Report {
 	began := time.Now()
 	r := Report{Script: s.Name}
-	r.Err = r.run(ctx, cfg, s)
+	if r.Err = r.run(ctx, cfg, s); r.Err != nil {
+		r.edits = nil // what has failed is not to be made true
+	}
 	r.Took = time.Since(began)
 	return r
 }
@@ -160,7 +162,7 @@ func (s *stage) next(ctx context.Context) (err error) {
 	if s.cfg.Next != nil {
 		s.out.still(func() { err = s.cfg.Next(ctx) })
 	}
-	return err
+	return errors.Join(err, ctx.Err())
 }
 
 // do plays one step.

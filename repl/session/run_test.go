@@ -203,6 +203,12 @@ func TestNodesThatAreMeantToEnd(t *testing.T) {
 	}
 }
 
+func TestNodesOfAGroupStartTogether(t *testing.T) {
+	if r := run(t.Context(), t, config(t, io.Discard), "start larry+gary --be paired\n"); r.Err != nil {
+		t.Error(r.Err)
+	}
+}
+
 func TestARestartKeepsTheFlags(t *testing.T) {
 	var out bytes.Buffer
 	r := run(t.Context(), t, config(t, &out), `start larry+gary --be good
