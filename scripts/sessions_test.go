@@ -94,6 +94,7 @@ type expectation struct {
 }
 
 var (
+	aFence  = regexp.MustCompile("^(\\s*)(```+|~~~+)\\s*(.*?)\\s*$")
 	aField  = regexp.MustCompile(`^(\s+\.[^.].* = ).*$`)
 	comment = regexp.MustCompile(`\s+#.*$`)
 )
@@ -114,14 +115,24 @@ func expectations(t *testing.T, path string) (all []expectation, lines []string)
 		t.Fatal(err)
 	}
 	lines = strings.Split(string(b), "\n")
-	inside := filepath.Ext(path) != ".md"
+	page := filepath.Ext(path) == ".md"
+	fence, margin, info := "", "", ""
 	for i, line := range lines {
-		switch words := strings.TrimSpace(line); {
-		case line == "```parking":
-			inside = true
-		case strings.HasPrefix(line, "```"):
-			inside = false
-		case inside && words != "" && words[0] != '#' && line[0] == ' ':
+		words := strings.TrimSpace(line)
+		if m := aFence.FindStringSubmatch(line); page && m != nil {
+			switch {
+			case fence == "":
+				margin, fence, info = m[1], m[2], m[3]
+				continue
+			case strings.HasPrefix(m[2], fence) && m[3] == "":
+				fence = ""
+				continue
+			}
+		}
+		if page && (fence == "" || info != "parking") || words == "" || words[0] == '#' {
+			continue
+		}
+		if strings.TrimLeft(strings.TrimPrefix(line, margin), " \t") != strings.TrimPrefix(line, margin) {
 			all = append(all, expectation{i, line})
 		}
 	}
