@@ -61,7 +61,7 @@ func demoCommand() *cobra.Command {
 	f := c.Flags()
 	f.Duration("pace", 0, "a pause of this `DURATION` before each step, which is then typed key by key")
 	f.Bool("step", false, "show each step and wait for Enter before it is played")
-	f.Bool("verbose", false, "show each node's events as they happen, and how long each step took")
+	f.Bool("verbose", false, "show each node's events as they happen, and how long steps took that were not done at once")
 	f.String("record", "", "record to a `FILE`: .cast for asciinema, .svg for a picture; at 700ms if no pace is given")
 	f.Bool("update", false, "rewrite the expectations in FILE that are not what was answered")
 	f.Bool("no-color", false, "no colours (NO_COLOR does the same)")

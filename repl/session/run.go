@@ -18,7 +18,7 @@ type Config struct {
 
 	Pace    time.Duration               // before each step, whose line is typed key by key, and before prose; 0: none
 	Next    func(context.Context) error // blocks before each step until it may be played; its error ends the run; nil: does not
-	Verbose bool                        // show the nodes' events too, and how long each step took
+	Verbose bool                        // show the nodes' events too, and how long a long step took
 	Record  *Recording                  // gets the transcript too, and stays the caller's; nil: nothing does
 	Update  bool                        // an answer that is another than expected is no failure; see Report.Save
 
@@ -165,12 +165,14 @@ func (s *stage) next(ctx context.Context) (err error) {
 	return errors.Join(err, ctx.Err())
 }
 
+// longStep is from when on it is told how long a step took.
+const longStep = 100 * time.Millisecond
+
 // do plays one step.
 func (s *stage) do(ctx context.Context, l step) error {
 	began := time.Now()
 	err := errors.Join(l.play(ctx, s), s.out.settle())
-	if s.cfg.Verbose && err == nil {
-		took := time.Since(began).Round(time.Millisecond)
+	if took := time.Since(began).Round(time.Millisecond); s.cfg.Verbose && err == nil && took >= longStep {
 		fmt.Fprintln(s.out, s.out.painter().dim("took "+took.String()))
 		err = s.out.settle()
 	}

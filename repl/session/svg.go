@@ -67,8 +67,10 @@ func render(title, text string) []byte {
 	w, h := 2*margin+int(float64(width)*cell+0.5), 2*margin+leading*len(rows)
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%[1]d" height="%d" role="img">`+"\n", w, h, h)
 	fmt.Fprintf(&b, "<title>%s</title>\n", escaped(title))
+	// Blanks count: some renderers go by one, some by the other.
+	b.WriteString("<style>text{white-space:pre}</style>\n")
 	fmt.Fprintf(&b, `<rect x="0.5" y="0.5" width="%d" height="%d" rx="8" fill="%s" stroke="#3a414e"/>`+"\n", w-1, h-1, ground)
-	fmt.Fprintf(&b, `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" fill="%s" xml:space="preserve">`+"\n", ink)
+	fmt.Fprintf(&b, `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" fill="%s">`+"\n", ink)
 	for i, row := range rows {
 		if len(row) == 0 {
 			continue
@@ -77,7 +79,7 @@ func render(title, text string) []byte {
 		for _, s := range row {
 			n += runewidth.StringWidth(s.text)
 		}
-		fmt.Fprintf(&b, `<text x="%d" y="%d" textLength="%.1f" lengthAdjust="spacingAndGlyphs">`, margin, margin+14+leading*i, float64(n)*cell)
+		fmt.Fprintf(&b, `<text x="%d" y="%d" textLength="%.1f" lengthAdjust="spacingAndGlyphs" xml:space="preserve">`, margin, margin+14+leading*i, float64(n)*cell)
 		for _, s := range row {
 			if attrs := s.look.attributes(); attrs != "" {
 				fmt.Fprintf(&b, "<tspan%s>%s</tspan>", attrs, escaped(s.text))
