@@ -142,41 +142,57 @@ func expectations(t *testing.T, path string) (all []expectation, lines []string)
 	return all, lines
 }
 
-func TestAFalsifiedSessionFailsInWordsAndIsUpdated(t *testing.T) {
+// falsify returns a copy of a session whose first expectation is falsified,
+// and the lines of it before and after that.
+func falsify(t *testing.T, path string) (file, before, after string, line int) {
+	t.Helper()
+	all, lines := expectations(t, path)
+	wrong := all[0] // fails early
+	before, after = strings.Join(lines[:wrong.at], "\n"), strings.Join(lines[wrong.at+1:], "\n")
+	lines[wrong.at] = wrong.falsified()
+	file = filepath.Join(t.TempDir(), filepath.Base(path))
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	return file, before, after, wrong.at + 1
+}
+
+func TestAFalsifiedSessionFailsInWords(t *testing.T) {
 	t.Parallel()
 	eachFile(t, func(t *testing.T, path string) {
-		all, lines := expectations(t, path)
-		wrong := all[0] // fails early
-		lines[wrong.at] = wrong.falsified()
-		text := strings.Join(lines, "\n")
-		file := filepath.Join(t.TempDir(), filepath.Base(path))
-		if err := os.WriteFile(file, []byte(text), 0o640); err != nil {
-			t.Fatal(err)
-		}
-
+		file, _, _, line := falsify(t, path)
 		d := start(t, file)
 		if got := d.ends(t, 1); !strings.Contains(got, ", failed\n") {
 			t.Errorf("the transcript is\n%s", got)
 		}
-		want := fmt.Sprintf("%s:%d: the answer is another\n  expected   ", file, wrong.at+1)
+		want := fmt.Sprintf("%s:%d: the answer is another\n  expected   ", file, line)
 		if got := d.stderr.String(); !strings.HasPrefix(got, want) || !strings.Contains(got, "falsified\n  seen     ") && !strings.Contains(got, "\"falsified\"\n  seen     ") {
 			t.Errorf("stderr has\n%s\nwant\n%s...", got, want)
 		}
-
-		passes(t, file, "--update")
-		now, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		before, after := strings.Join(lines[:wrong.at], "\n"), strings.Join(lines[wrong.at+1:], "\n")
-		if got := string(now); got == text || !strings.HasPrefix(got, before) || !strings.HasSuffix(got, after) || strings.Contains(got, "falsified") {
-			t.Errorf("the updated file is\n%s", got)
-		}
-		if info, err := os.Stat(file); err != nil || info.Mode() != 0o640 {
-			t.Errorf("the file's mode is now %v, %v", info.Mode(), err)
-		}
-		passes(t, file)
 	})
+}
+
+// Of words, of fields, and of a page.
+func TestAFalsifiedSessionIsUpdated(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"crash.park", "full.park", "../docs/scripting.md"} {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
+			file, before, after, _ := falsify(t, path)
+			passes(t, file, "--update")
+			now, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(now); !strings.HasPrefix(got, before) || !strings.HasSuffix(got, after) || strings.Contains(got, "falsified") {
+				t.Errorf("the updated file is\n%s", got)
+			}
+			if info, err := os.Stat(file); err != nil || info.Mode() != 0o640 {
+				t.Errorf("the file's mode is now %v, %v", info.Mode(), err)
+			}
+			passes(t, file)
+		})
+	}
 }
 
 func TestWhatCannotBeUpdated(t *testing.T) {
