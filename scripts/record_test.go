@@ -7,10 +7,13 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/creack/pty"
 )
 
 var colors = regexp.MustCompile(`\x1b\[[0-9;]*m`)
@@ -71,6 +74,29 @@ func TestACastIsTheTranscript(t *testing.T) {
 	}
 	if steps := strings.Count(transcript, "> "); end < 0.7*float64(steps) {
 		t.Errorf("%d commands are over after %v seconds", steps, end)
+	}
+}
+
+func TestAsciinemaPlaysACast(t *testing.T) {
+	t.Parallel()
+	player, err := exec.LookPath("asciinema")
+	if err != nil {
+		t.Skip("asciinema is not installed: apt-get install asciinema")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.cast")
+	transcript := start(t, write(t, "# Short.\nstart larry\nlarry> spaces\n"), "--record", file).ends(t, 0)
+	cmd := exec.Command(player, "cat", file)
+	cmd.Env = append(os.Environ(), "HOME="+dir, "LC_ALL=C.UTF-8")
+	screen, err := pty.Start(cmd) // it wants a terminal
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	out, _ := io.ReadAll(screen) // ends with EIO
+	shown := colors.ReplaceAllString(strings.ReplaceAll(string(out), "\r", ""), "")
+	if err := cmd.Wait(); err != nil || shown != transcript {
+		t.Errorf("asciinema shows, %v,\n%s\nand not\n%s", err, shown, transcript)
 	}
 }
 
