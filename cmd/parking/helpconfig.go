@@ -88,8 +88,12 @@ func describe(s settings, flags *pflag.FlagSet) ([]described, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(out, described{"runtime-dir", dir, from.String(), envPrefix + "RUNTIME_DIR",
-		"where the nodes of this host find each other; it has no flag"}), nil
+	out = append(out, described{"runtime-dir", dir, from.String(), envPrefix + "RUNTIME_DIR",
+		"where the nodes of this host find each other; it has no flag"})
+	if dir, from, err = stateDir(); err != nil {
+		dir = "(no home directory)"
+	}
+	return append(out, described{"state-dir", dir, from.String(), "XDG_STATE_HOME", "where what was typed at prompts is kept; it has no flag"}), nil
 }
 
 // describeCookie tells where the cookie is, and never what it is.

@@ -18,12 +18,15 @@ import (
 // maxHistoryBytes bounds what is read of a file with a history.
 const maxHistoryBytes = 4 << 20
 
-// stateDir returns the directory in which the user's histories are kept.
-func stateDir() (string, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) { // so the XDG specification
-		return filepath.Join(dir, "parking"), nil
+// stateDir returns the directory in which the user's histories are kept, and
+// what decides it.
+func stateDir() (dir string, from source, err error) {
+	const xdg = "XDG_STATE_HOME"
+	if dir := os.Getenv(xdg); filepath.IsAbs(dir) { // a relative one is to be ignored, says the XDG specification
+		return filepath.Join(dir, "parking"), source{byEnvironment, xdg}, nil
 	}
-	return expand("~/.local/state/parking")
+	dir, err = expand("~/.local/state/parking")
+	return dir, from, err
 }
 
 // A historyFile keeps the lines typed at the prompts of one cluster's nodes,
@@ -36,7 +39,7 @@ type historyFile struct {
 // openHistory returns the history of a cluster. Where create is false and
 // there is none, none is kept.
 func openHistory(cluster string, create bool) (*historyFile, error) {
-	dir, err := stateDir()
+	dir, _, err := stateDir()
 	if err == nil && create {
 		err = os.MkdirAll(dir, 0o700)
 	}
