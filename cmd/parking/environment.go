@@ -49,7 +49,7 @@ var fromKubernetes = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)`
 // sub-command knows, in a line each: most often a name is misspelt.
 func strayVariables(root *cobra.Command) (remarks []string) {
 	known := []string{envPrefix + "RUNTIME_DIR", envPrefix + "ACTIVE_HELP", envPrefix + "COMPLETION_DESCRIPTIONS"} // the last two are cobra's
-	for _, c := range append([]*cobra.Command{root}, root.Commands()...) { // a node's are the likeliest
+	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {                                         // a node's are the likeliest
 		for _, name := range settingNames(c.Flags()) {
 			known = append(known, variable(name))
 		}

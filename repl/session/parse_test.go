@@ -62,7 +62,7 @@ larry> kill-node "larry"
 func TestParseErrors(t *testing.T) {
 	for script, want := range map[string]string{
 		"larry runs":                             `1: "larry" begins no step; NAME> COMMAND, ! NAME> COMMAND, start NAME..., restart NAME, kill NAME and stop NAME do, and # begins prose`,
-		"strat larry":                            `1: "strat" begins no step; did you mean start?`,
+		"stert larry":                            `1: "stert" begins no step; did you mean start?`,
 		"start a\nRestart a":                     `2: "Restart" begins no step; did you mean restart?`,
 		"start a\na read":                        `2: "a" begins no step; did you mean a> read?`,
 		"sleep 1s":                               `1: a session never sleeps; write what it waits for: NAME> await CONDITION`,
@@ -135,7 +135,7 @@ func TestParsePage(t *testing.T) {
 	}
 	for page, want := range map[string]string{
 		"# A\n\n```\nstart larry\n```\n":                               "x.MD: the page has no session; it would stand in fenced blocks that begin with ```parking",
-		"# A\n\n```parking\nstart larry\nstrat gary\n```\n":            `x.MD:5: "strat" begins no step`,
+		"# A\n\n```parking\nstart larry\nstert gary\n```\n":            `x.MD:5: "stert" begins no step`,
 		"```parking\nstart a\na> read\n```\n\n```parking\n   1\n```\n": "x.MD:7: no answer is above this indented line",
 	} {
 		if _, err := Parse("x.MD", strings.NewReader(page)); err == nil || !strings.HasPrefix(err.Error(), want) {
