@@ -238,12 +238,15 @@ func TestWatchCommand(t *testing.T) {
 		equal(t, "every 2s for 5s", s.out.String(), strings.Repeat("track_exit \"A  B\"\n", 3))
 
 		s = newSeat(Options{Format: Table})
-		columns, rows := 80, 24
-		s.Size = func() (int, int) { return columns, rows }
+		begin := time.Now()
+		s.Size = func() (int, int) {
+			if time.Since(begin) > 125*time.Millisecond {
+				return 20, 3
+			}
+			return 80, 24
+		}
 		ctx, cancel = context.WithTimeout(t.Context(), 225*time.Millisecond)
 		defer cancel()
-		resize := time.AfterFunc(125*time.Millisecond, func() { columns, rows = 20, 3 })
-		defer resize.Stop()
 		if err := s.Exec(ctx, `watch "50ms" status`); err != nil {
 			t.Error(err)
 		}
