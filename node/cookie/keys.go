@@ -25,16 +25,17 @@ const SecretSize = 32
 // ErrInvalid is wrapped by every error about a cookie that is no cookie.
 var ErrInvalid = errors.New("cookie: invalid cookie")
 
-// Argon2id as RFC 9106, section 4, bounds it for little memory, with a
-// single pass: hardly felt at a start, costly for whoever tries a dictionary.
+// Argon2id (RFC 9106) with the least that OWASP's Password Storage Cheat Sheet
+// recommends: hardly felt at a start, costly for whoever tries a dictionary.
+// More memory would be felt: a process that has just begun pays for each page.
 // All nodes must agree on these, the number of threads too, since it
 // changes the result. The salt cannot be random: nodes that have never met
 // must arrive at the same keys.
 const (
 	argonSalt    = "parking cookie v1"
-	argonPasses  = 1
-	argonMemory  = 64 * 1024 // KiB
-	argonThreads = 4
+	argonPasses  = 2
+	argonMemory  = 19 * 1024 // KiB
+	argonThreads = 1
 )
 
 // Certificates are valid from the first to the last instant that X.509 can
@@ -57,8 +58,8 @@ type Keys struct {
 }
 
 // Derive returns the keys of a cookie of 1 to [MaxLen] bytes; a newline at
-// its end does not count. It is slow on purpose (up to a tenth of a
-// second, and 64 MiB), so call it once per start. The error wraps [ErrInvalid].
+// its end does not count. It is slow on purpose (some hundredths
+// of a second, and 19 MiB), so call it once per start. The error wraps [ErrInvalid].
 func Derive(cookie string) (*Keys, error) {
 	cookie = trimNewline(cookie)
 	if fault := fault(cookie); fault != "" {

@@ -28,8 +28,8 @@ func TestDeriveNeverChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	const (
-		fingerprint = "05dd294a383e66b9"
-		gossip      = "fcc2e2ecfa8b6b28fb804eae5274e62165f2c94f64261e1a7e4af73b762313fd"
+		fingerprint = "5ffa49192afa42ba"
+		gossip      = "965e32499b4a0f8820385ba63fc4a5c5572a205ad5d03e97f89da4df7ca9a048"
 	)
 	if got := k.Fingerprint(); got != fingerprint {
 		t.Errorf("fingerprint %s, was %s", got, fingerprint)
