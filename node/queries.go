@@ -59,28 +59,36 @@ func (n *Node) Vehicle(p lot.Plate) (v lot.Vehicle, in bool) {
 	return v, in
 }
 
-// maxSearch is how many vehicles a search looks at.
-const maxSearch = 1 << 14
+// maxSearch is how many plates a search looks at.
+const maxSearch = 1 << 16
 
 // Search returns vehicles whose plates begin with prefix, whatever the case:
 // limit at most, sorted by plate. It is made to be called at every key that
-// somebody types: in a lot of many thousands it looks at some of them only.
-func (n *Node) Search(prefix string, limit int) []lot.Vehicle {
-	var found []lot.Vehicle
+// somebody types: in a lot of very many it looks at some of them only, and
+// finds others when their plates are typed to the end.
+func (n *Node) Search(prefix string, limit int) (found []lot.Vehicle) {
 	n.store.View(func(d *crdt.Document) {
+		var plates []lot.Plate
 		looked := 0
 		for p := range d.Plates() {
 			if looked++; looked > maxSearch {
-				return
+				break
 			}
 			if len(p) >= len(prefix) && strings.EqualFold(string(p[:len(prefix)]), prefix) {
-				v, _ := d.Vehicle(p)
+				plates = append(plates, p)
+			}
+		}
+		if exact := lot.Plate(prefix); !slices.Contains(plates, exact) {
+			plates = append(plates, exact)
+		}
+		slices.Sort(plates)
+		for _, p := range plates {
+			if v, in := d.Vehicle(p); in && len(found) < limit {
 				found = append(found, v)
 			}
 		}
 	})
-	sortByPlate(found)
-	return found[:min(limit, len(found))]
+	return found
 }
 
 // Digest returns the digest of this replica.

@@ -3,11 +3,6 @@ package repl
 import (
 	"context"
 	"fmt"
-	"io"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -220,96 +215,18 @@ func (s *Shell) Complete(ctx context.Context, before string) []Suggestion {
 	return s.Session.Complete(ctx, before)
 }
 
-// maxFiles is how many files of a directory are looked at.
-const maxFiles = 1000
-
-// files suggests the files whose path begins with word. Those whose names
-// begin with a dot are suggested when that was typed.
+// files suggests the files that word can go on to; in quotes ~ is itself.
 func (s *Shell) files(word string, quoted bool) (out []candidate) {
-	typed, base := filepath.Split(word)
-	dir := typed
-	if !quoted {
-		dir = s.expand(typed)
+	expand := s.Expand
+	if quoted {
+		expand = nil
 	}
-	f, err := os.Open(filepath.Join(dir, "."))
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	found := make(map[string]candidate)
-	entries, err := f.ReadDir(maxFiles)
-	if err != nil && err != io.EOF { //nolint:errorlint // as documented
-		return nil
-	}
-	for _, e := range entries {
-		c := candidate{word: typed + e.Name()}
-		if strings.HasPrefix(e.Name(), ".") && !strings.HasPrefix(base, ".") {
-			continue
+	for _, f := range Files(word, expand) {
+		about := ""
+		if f.Dir {
+			about = "directory"
 		}
-		if e.IsDir() {
-			c = candidate{c.word + "/", "directory", true}
-		}
-		found[c.word] = c
-	}
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		out = append(out, found[name])
+		out = append(out, candidate{f.Path, about, f.Dir})
 	}
 	return out
-}
-
-// unfinished takes apart a line that is being typed: the words before the one
-// at its end, that word, and the quote it stands in, or 0. It is not ok where
-// nothing can be suggested: in a comment, or behind quotes or backslashes
-// within a word.
-func unfinished(line string) (done []string, word string, quote byte, ok bool) {
-	for at := 0; len(line) <= maxLine; {
-		at += len(line[at:]) - len(strings.TrimLeft(line[at:], blanks))
-		rest := line[at:]
-		if rest == "" {
-			return done, "", 0, true
-		}
-		text, _, n, err := nextWord(rest)
-		switch {
-		case rest[0] == '#':
-			return nil, "", 0, false
-		case err == nil && n < len(rest):
-			done = append(done, text)
-			at += n
-			continue
-		case err == nil:
-			return done, text, 0, text == rest
-		}
-		word = rest[1:]
-		return done, word, rest[0], strings.IndexByte(`"'`, rest[0]) >= 0 && !strings.ContainsAny(word, `"'\`)
-	}
-	return nil, "", 0, false
-}
-
-// typed returns the candidate's word as it is typed inside that quote, which
-// is closed behind it unless more is to come, or outside of any, where it is
-// quoted if it has to be. It is not ok where that cannot be typed.
-func (c candidate) typed(quote byte) (text string, ok bool) {
-	opening := ""
-	if quote == 0 {
-		if !needsQuotes(c.word) {
-			return c.word, true
-		}
-		quote, opening = '"', `"`
-	}
-	text = c.word
-	if quote == '"' {
-		text = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)
-	} else if strings.IndexByte(text, quote) >= 0 {
-		return "", false
-	}
-	if !c.more {
-		text += string(quote)
-	}
-	return opening + text, true
-}
-
-// needsQuotes reports whether a word would be read as something else without.
-func needsQuotes(word string) bool {
-	_, err := time.ParseDuration(word)
-	return word == "" || word[0] == '#' || strings.ContainsAny(word, blanks+`"'\`) || err == nil
 }

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,9 +133,12 @@ func TestCompleteFiles(t *testing.T) {
 	}
 	t.Chdir(dir)
 	s := newSeat(Options{})
-	s.Home = dir
+	s.Expand = home(dir)
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for before, want := range map[string]string{
-		"source ":              `one.txt|sub/|"two words.txt"`,
+		"source ":              `one.txt|pipe|sub/|"two words.txt"`,
 		"source o":             "one.txt",
 		"source .":             ".hidden",
 		"source sub/":          "sub/inner",
@@ -143,6 +147,7 @@ func TestCompleteFiles(t *testing.T) {
 		`source "s`:            `sub/`,
 		"source ~/o":           "~/one.txt",
 		"source " + dir + "/o": dir + "/one.txt",
+		"source pipe/":         "", // nobody waits for a writer
 		"source nowhere/":      "",
 		"source one.txt ":      "echo:source one.txt ", // it takes one file
 		"spaces ":              "echo:spaces ",
@@ -150,6 +155,17 @@ func TestCompleteFiles(t *testing.T) {
 		if got := strings.Join(texts(s.Complete(t.Context(), before)), "|"); got != want {
 			t.Errorf("%q: %s, want %s", before, got, want)
 		}
+	}
+}
+
+func TestSourceRefusesWhatItWouldWaitFor(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := newSeat(Options{})
+	if err := s.Exec(t.Context(), "source "+pipe); err == nil || !strings.HasSuffix(err.Error(), ": it is no regular file") {
+		t.Error(err)
 	}
 }
 

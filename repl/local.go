@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"parking/lot"
 )
@@ -40,29 +36,20 @@ func source(s *Shell, c *localCall) error {
 		return lot.Refuse(lot.Usage, "%s: files source files more than %d deep", name, maxSource)
 	}
 	path := name
-	if !c.words.quoted {
-		path = s.expand(name)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		var cause *fs.PathError
-		if errors.As(err, &cause) {
-			err = cause.Err
+	if s.Expand != nil && !c.words.quoted {
+		var err error
+		if path, err = s.Expand(name); err != nil {
+			return lot.Refuse(lot.Usage, "cannot read the commands in %q: %v", name, err)
 		}
-		return lot.Refuse(lot.Usage, "cannot read %s: %v", name, err)
+	}
+	f, err := OpenCommands(name, path, false)
+	if err != nil {
+		return err
 	}
 	defer f.Close()
 	s.depth++
 	defer func() { s.depth-- }()
 	return s.Run(c.ctx, name, f)
-}
-
-// expand resolves ~ at the start of a path.
-func (s *Shell) expand(path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok && s.Home != "" {
-		return filepath.Join(s.Home, rest)
-	}
-	return path
 }
 
 func timing(s *Shell, c *localCall) error {

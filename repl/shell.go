@@ -21,12 +21,12 @@ var ErrQuit = errors.New("repl: quit")
 type Shell struct {
 	Session Session
 	Options Options
-	Out     io.Writer                  // answers
-	Remarks io.Writer                  // all else
-	Size    func() (columns, rows int) // of the screen that Out is; nil: it is none
-	Home    string                     // what ~ is in the name of a file to source; may be empty
-	History func() []string            // the lines so far; nil: none are kept
-	Events  func(on bool)              // shows events or not; nil: there are none
+	Out     io.Writer                         // answers
+	Remarks io.Writer                         // all else
+	Size    func() (columns, rows int)        // of the screen that Out is; nil: it is none
+	Expand  func(path string) (string, error) // resolves ~ in the name of a file; nil: nothing does
+	History func() []string                   // the lines so far; nil: none are kept
+	Events  func(on bool)                     // shows events or not; nil: there are none
 
 	timing bool
 	depth  int // of source

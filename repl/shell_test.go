@@ -144,7 +144,7 @@ func TestSource(t *testing.T) {
 	leaf := file("leaf", "read\nspaces\n")
 	fails := file("fails", "read\n\ngates\nspaces\n")
 	s := newSeat(Options{Format: Table})
-	s.Home = dir
+	s.Expand = home(dir)
 	for _, line := range []string{"source " + leaf, "source ~/leaf"} {
 		if err := s.Exec(t.Context(), line); err != nil {
 			t.Error(err)
@@ -155,13 +155,23 @@ func TestSource(t *testing.T) {
 	for line, want := range map[string]string{
 		"source " + fails:                fails + ":3: no gates",
 		"source " + outer:                outer + ":1: " + fails + ":3: no gates",
-		"source nowhere":                 "cannot read nowhere: no such file or directory",
-		`source "~/leaf"`:                "cannot read ~/leaf: no such file or directory",
+		"source nowhere":                 `cannot read the commands in "nowhere": no such file or directory`,
+		`source "~/leaf"`:                `cannot read the commands in "~/leaf": no such file or directory`,
 		"source " + file("quit", "quit"): "repl: quit",
 	} {
 		if err := s.Exec(t.Context(), line); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", line, err, want)
 		}
+	}
+}
+
+// home returns what ~ is expanded by.
+func home(dir string) func(string) (string, error) {
+	return func(path string) (string, error) {
+		if rest, ok := strings.CutPrefix(path, "~/"); ok {
+			return filepath.Join(dir, rest), nil
+		}
+		return path, nil
 	}
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -115,9 +114,6 @@ func runningHere() []discover.Entry {
 	}
 }
 
-// completionMax bounds how many files of a directory are looked at.
-const completionMax = 1000
-
 // completeSession completes the name of a session that comes along, or of a
 // file with one.
 func completeSession(_ *cobra.Command, _ []string, word string) (names []string, d cobra.ShellCompDirective) {
@@ -127,27 +123,13 @@ func completeSession(_ *cobra.Command, _ []string, word string) (names []string,
 			names = append(names, cobra.CompletionWithDesc(name, s.Title))
 		}
 	}
-	typed, start := filepath.Split(word)
-	dir, err := expand(typed)
-	if err != nil {
-		return names, d
-	}
-	f, err := os.Open(filepath.Clean(dir)) // of nothing: the working directory
-	if err != nil {
-		return names, d
-	}
-	defer f.Close()
-	files, _ := f.ReadDir(completionMax) // what was read before an error, too
-	slices.SortFunc(files, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	for _, file := range files {
-		name := file.Name()
+	for _, f := range repl.Files(word, expand) {
 		switch {
-		case !strings.HasPrefix(name, start), start == "" && strings.HasPrefix(name, "."):
-		case file.IsDir():
-			names = append(names, typed+name+"/")
+		case f.Dir:
 			d |= cobra.ShellCompDirectiveNoSpace // more may follow
-		case slices.Contains([]string{scripts.Ext, ".md"}, filepath.Ext(name)):
-			names = append(names, typed+name)
+			fallthrough
+		case slices.Contains([]string{scripts.Ext, ".md"}, filepath.Ext(f.Path)):
+			names = append(names, f.Path)
 		}
 	}
 	return names, d

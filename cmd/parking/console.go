@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -53,7 +51,7 @@ func newConsole(t terminal, sig *signals) (*console, error) {
 		c.scripts = append(c.scripts, f)
 	}
 	c.shell = &repl.Shell{Options: opt, Out: os.Stdout, Remarks: os.Stderr, Events: c.showing.Store}
-	c.shell.Home, _ = os.UserHomeDir()
+	c.shell.Expand = expand
 	return c, nil
 }
 
@@ -63,27 +61,13 @@ func (c *console) close() {
 	}
 }
 
-// openScript opens a file of commands.
+// openScript opens a file of commands, which may be a pipe.
 func openScript(name string) (*os.File, error) {
 	path, err := expand(name)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
-	if err == nil {
-		var info fs.FileInfo
-		if info, err = f.Stat(); err == nil && info.IsDir() {
-			err = &fs.PathError{Err: syscall.EISDIR}
-		}
-		if err == nil {
-			return f, nil
-		}
-		f.Close()
-	}
-	if cause, ok := errors.AsType[*fs.PathError](err); ok {
-		err = cause.Err
-	}
-	return nil, fmt.Errorf("cannot read the commands in %q: %w", name, err)
+	return repl.OpenCommands(name, path, true)
 }
 
 // serve gives the console its session; die is nil where the node is in another

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,8 +16,9 @@ import (
 	"parking/repl/prompt"
 )
 
-// maxHistoryBytes bounds what is read of a file with a history.
-const maxHistoryBytes = 4 << 20
+// maxHistoryBytes bounds what is read of a file with a history. A prompt.History
+// is smaller.
+const maxHistoryBytes = 8 << 20
 
 // stateDir returns the directory in which the user's histories are kept, and
 // what decides it.
@@ -51,15 +53,26 @@ func openHistory(cluster string, create bool) (*historyFile, error) {
 
 // load returns what the file holds: nothing if there is none.
 func (h *historyFile) load() (*prompt.History, error) {
+	info, err := os.Stat(h.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return prompt.NewHistory(), nil
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", h.path)
+	}
+	if err != nil {
+		return prompt.NewHistory(), err
+	}
 	f, err := os.Open(h.path)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
 		return prompt.NewHistory(), err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxHistoryBytes))
+	start := max(0, info.Size()-maxHistoryBytes)
+	text, err := io.ReadAll(io.NewSectionReader(f, start, maxHistoryBytes))
+	if start > 0 { // somebody else made it so long: in the midst of a line
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
 	return prompt.NewHistory(strings.Split(string(text), "\n")...), err
 }
 
@@ -85,12 +98,16 @@ func (h *historyFile) add(line string) error {
 		return err
 	}
 	lines.Add(line)
-	next := h.path + ".new"
+	path := h.path
+	if real, err := filepath.EvalSymlinks(path); err == nil { // a link stays one
+		path = real
+	}
+	next := path + ".new"
 	_ = os.Remove(next) // of a process that was killed
 	if err := os.WriteFile(next, []byte(strings.Join(lines.Lines(), "\n")+"\n"), 0o600); err != nil {
 		return err
 	}
-	return os.Rename(next, h.path)
+	return os.Rename(next, path)
 }
 
 // lockTries and lockEvery bound the wait for other prompts that are writing:
@@ -100,11 +117,13 @@ const (
 	lockEvery = 5 * time.Millisecond
 )
 
-// lockSoon locks a directory until it is closed.
-func lockSoon(dir *os.File) (err error) {
+// lockSoon locks a directory until it is closed. Where directories cannot be
+// locked, as on some network file systems, two prompts at once may lose a line
+// of each other's.
+func lockSoon(dir *os.File) error {
 	for range lockTries {
-		if err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
-			return err
+		if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil
 		}
 		time.Sleep(lockEvery)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -112,5 +113,37 @@ func TestManyPromptsAddToAHistory(t *testing.T) {
 	left, err := os.ReadDir(filepath.Dir(h.path))
 	if len(left) != 1 {
 		t.Errorf("beside the history there is %v, %v", left, err)
+	}
+}
+
+// A history that something else has written is read from its end, and one that
+// is kept elsewhere stays there.
+func TestOddHistories(t *testing.T) {
+	dir := t.TempDir()
+	path, elsewhere := filepath.Join(dir, "parking.history"), filepath.Join(dir, "elsewhere")
+	long := strings.Repeat("spaces # "+strings.Repeat("x", 4000)+"\n", 2500) + "gates\n\x9b2Jmembers\n"
+	if err := os.WriteFile(elsewhere, []byte(long), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, path); err != nil {
+		t.Fatal(err)
+	}
+	h := &historyFile{path: path, create: true}
+	if err := h.add("read"); err != nil {
+		t.Fatal(err)
+	}
+	past, err := h.load()
+	if got := past.Lines(); err != nil || len(got) != 3 || got[1] != "gates" || got[2] != "read" {
+		t.Errorf("%d lines, %v", len(got), err)
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is %v, %v", info, err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pipe := &historyFile{path: filepath.Join(dir, "pipe"), create: true}
+	if _, err := pipe.load(); err == nil {
+		t.Error("a pipe passes for a history")
 	}
 }

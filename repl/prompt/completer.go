@@ -1,9 +1,6 @@
 package prompt
 
 import (
-	"strings"
-	"unicode"
-
 	goprompt "github.com/c-bata/go-prompt"
 	"github.com/mattn/go-runewidth"
 )
@@ -126,7 +123,7 @@ func (c *completer) found(part string) []goprompt.Suggest {
 func (c *completer) suggested(before string) []goprompt.Suggest {
 	var entries []goprompt.Suggest
 	for _, s := range c.suggest(before) {
-		if runewidth.StringWidth(s.Text) > 0 && !strings.ContainsFunc(s.Text+s.Description, unicode.IsControl) {
+		if runewidth.StringWidth(s.Text) > 0 && harmless(s.Text) && harmless(s.Description) {
 			entries = append(entries, goprompt.Suggest(s))
 		}
 	}

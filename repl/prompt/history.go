@@ -4,13 +4,15 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // MaxHistory is how many lines can be called back.
 const MaxHistory = 1000
 
 // A History is the lines entered so far, each once and at most MaxHistory: a
-// line that is entered again is the latest. It belongs to one goroutine: while
+// line that is entered again is the latest. It holds no line of more than 4096
+// bytes. It belongs to one goroutine: while
 // Run runs, to that.
 type History struct{ lines []string }
 
@@ -28,10 +30,19 @@ func NewHistory(lines ...string) *History {
 	return h
 }
 
-// worthKeeping leaves out blank lines and, from a file that was tampered with,
-// those that would put control characters on the screen.
+// maxLine is how many bytes a line may have to be called back.
+const maxLine = 4096
+
+// worthKeeping leaves out blank lines, very long ones and, from a file that was
+// tampered with, those that would steer the terminal.
 func worthKeeping(line string) bool {
-	return strings.TrimSpace(line) != "" && !strings.ContainsFunc(line, unicode.IsControl)
+	return strings.TrimSpace(line) != "" && len(line) <= maxLine && harmless(line)
+}
+
+// harmless reports whether s can be shown as it is: nothing in it steers a
+// terminal, or turns the direction of text.
+func harmless(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && r != '\u3000' })
 }
 
 // Add makes line the latest one, if it is worth calling back.

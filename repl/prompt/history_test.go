@@ -3,11 +3,12 @@ package prompt
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
 func TestHistoryKeepsEachLineOnce(t *testing.T) {
-	h := NewHistory("read", " ", "", "read", "gates", "a\x1b[2Jb", "read", "Spaces", "gates")
+	h := NewHistory("read", " ", "", "read", "gates", "a\x1b[2Jb", "read", "Spaces", "\x9b2Jx", "\u202eesrever", strings.Repeat("x", 5000), "gates")
 	if want := []string{"read", "Spaces", "gates"}; !slices.Equal(h.Lines(), want) {
 		t.Errorf("%q, want %q", h.Lines(), want)
 	}

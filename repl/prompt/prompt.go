@@ -16,8 +16,8 @@ var (
 // A Suggestion is one way to complete the word before the cursor: Text takes
 // the word's place, Description stands beside it in the menu. A word begins
 // after the last blank or, inside a quote that is still open, after that
-// quote. Neither may hold control characters, nor Text be empty; such
-// suggestions are left out.
+// quote. Neither may hold characters that are not printable, nor Text be empty;
+// such suggestions are left out.
 type Suggestion struct {
 	Text        string
 	Description string
