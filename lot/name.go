@@ -16,3 +16,12 @@ func ValidName(s string) bool {
 	}
 	return true
 }
+
+// CheckName refuses (code Usage) what cannot name a node or a cluster; what says
+// which of them it was to be.
+func CheckName(what, s string) error {
+	if ValidName(s) {
+		return nil
+	}
+	return Refuse(Usage, "the %s %.40q is not 1 to %d of a-z, 0-9 and -", what, s, MaxName)
+}

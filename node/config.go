@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -60,11 +61,10 @@ func DefaultConfig() Config {
 }
 
 func (c *Config) validate() error {
+	if err := cmp.Or(lot.CheckName("name", c.Name), lot.CheckName("cluster", c.Cluster)); err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
 	switch {
-	case !lot.ValidName(c.Name):
-		return fmt.Errorf("node: the name %.40q is not 1 to %d of a-z, 0-9 and -", c.Name, lot.MaxName)
-	case !lot.ValidName(c.Cluster):
-		return fmt.Errorf("node: the cluster %.40q is not 1 to %d of a-z, 0-9 and -", c.Cluster, lot.MaxName)
 	case c.Keys == nil || c.Network == nil || c.Rand == nil || c.Log == nil || c.Die == nil || c.Now == nil:
 		return errors.New("node: keys, network, randomness, log, clock and a way to die are needed")
 	case c.Gossip <= 0 || c.Pull <= 0:

@@ -28,8 +28,9 @@ type Shell struct {
 	History func() []string                   // the lines so far; nil: none are kept
 	Events  func(on bool)                     // shows events or not; nil: there are none
 
-	timing bool
-	depth  int // of source
+	timing   bool
+	depth    int  // of source
+	watching bool // inside of watch
 }
 
 // Exec runs one line and writes its answer. The error is for the caller to

@@ -22,9 +22,14 @@ const (
 // takes the place of the one before.
 func watch(s *Shell, c *localCall) error {
 	every, command, err := watched(c.words)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case s.watching: // from a file that it sources, too
+		return lot.Refuse(lot.Usage, "watch watches other commands, for example watch 500ms gates")
 	}
+	s.watching = true
+	defer func() { s.watching = false }()
 	view := view{shell: s, title: fmt.Sprintf("every %v: %s   (Ctrl-C ends)", every, command)}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -60,10 +65,7 @@ func watched(w words) (every time.Duration, command string, err error) {
 	if err != nil {
 		return 0, "", err
 	}
-	cmd, err := find(inner.name)
-	if err == nil && cmd.Name == "watch" {
-		err = lot.Refuse(lot.Usage, "watch watches other commands, for example watch 500ms gates")
-	}
+	_, err = find(inner.name)
 	return every, command, err
 }
 

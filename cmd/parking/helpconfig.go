@@ -26,6 +26,9 @@ func addHelp(root *cobra.Command) {
 		if err != nil {
 			return &usageError{err}
 		}
+		if len(rest) > 0 && c.HasParent() && !c.HasSubCommands() {
+			return &usageError{fmt.Errorf("help takes the name of a sub-command; %s --help tells about %s", c.CommandPath(), c.Name())}
+		}
 		return noArgs(c, rest)
 	}
 	help.AddCommand(configCommand())
@@ -37,7 +40,8 @@ func configCommand() *cobra.Command {
 		Short: "each setting, its value and where it comes from",
 		Long: "config tells each setting of a node, its value now, and where it comes from: a flag\n" +
 			"given here as to a node, the environment, the file given by --config, or the default.",
-		Args: noArgs,
+		Args:                  noArgs,
+		DisableFlagsInUseLine: true,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := load(c.Flags())
 			if err != nil {

@@ -57,7 +57,7 @@ func load(flags *pflag.FlagSet) (settings, error) {
 		f := s.found[name]
 		var err error
 		if f.value, err = parse(flags.Lookup(name), f.value); err != nil {
-			return s, &usageError{err}
+			return s, s.wrong(name, err)
 		}
 		s.found[name] = f
 		if err := k.Set(name, f.value); err != nil {

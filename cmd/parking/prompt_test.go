@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -147,10 +148,14 @@ func TestTypingAmongEvents(t *testing.T) {
 				t.Errorf("the entry of %s was shown %d times", plate, n)
 			}
 		}
-		if len(shown) == 0 {
-			t.Errorf("none of %d events was shown", events)
+		left := 0 // that were dropped, or came together in a pull, on a machine that is too busy
+		for _, m := range regexp.MustCompile(`(\d+) events? not shown|caught up: (\d+) vehicles? came`).FindAllStringSubmatch(w.text(), -1) {
+			n, _ := strconv.Atoi(m[1] + m[2])
+			left += n
 		}
-		t.Logf("%d of %d events were shown", len(shown), events)
+		if len(shown)+left < events*9/10 {
+			t.Errorf("of %d events %d were shown, and %d told of", events, len(shown), left)
+		}
 		w.send("quit\r")
 		w.ended(0)
 	}

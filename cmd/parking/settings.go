@@ -93,45 +93,83 @@ func (s *settings) check() error {
 
 // checkGiven is check for settings that may still lack the node's name.
 func (s *settings) checkGiven() (err error) {
-	wrong := func(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
-	switch {
-	case s.Name != "" && !lot.ValidName(s.Name):
-		return wrong("the name %.40q is not 1 to %d of a-z, 0-9 and -", s.Name, lot.MaxName)
-	case !lot.ValidName(s.Cluster):
-		return wrong("the cluster %.40q is not 1 to %d of a-z, 0-9 and -", s.Cluster, lot.MaxName)
-	case s.CookieFile == "":
-		return wrong("--cookie-file is empty; give a file, or none for %s", defaults().CookieFile)
-	case s.given("cookie") && s.Cookie == "":
-		return wrong("the cookie is empty; give one, or none for that in %s", s.CookieFile)
+	if s.Name != "" {
+		err = s.wrong("sname", lot.CheckName("name", s.Name))
 	}
-	if err := errors.Join(lot.CheckGates(s.Gates), lot.CheckSpaces(s.Spaces)); err != nil {
-		return wrong("%v", err)
-	}
-	if err := s.level.UnmarshalText([]byte(s.LogLevel)); err != nil {
-		return wrong("the log level %.20q is not debug, info, warn or error", s.LogLevel)
-	}
-	for _, j := range s.Join {
-		host, port, err := net.SplitHostPort(j)
-		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || host == "" || bad != nil || n == 0 {
-			return wrong("--join %.80q is not HOST:PORT", j)
+	for _, check := range []struct {
+		setting string
+		wrong   error
+	}{
+		{"cluster", lot.CheckName("cluster", s.Cluster)},
+		{"cookie-file", s.checkCookieFile()},
+		{"cookie", s.checkCookie()},
+		{"gates", lot.CheckGates(s.Gates)},
+		{"spaces", lot.CheckSpaces(s.Spaces)},
+		{"log-level", s.parseLevel()},
+		{"join", s.checkJoin()},
+		{"bind", s.parseBind()},
+	} {
+		if err == nil {
+			err = s.wrong(check.setting, check.wrong)
 		}
 	}
-	if s.addr, s.port, err = parseBind(s.Bind); err != nil {
-		return &usageError{err}
+	if err == nil {
+		_, err = s.options(false)
 	}
-	_, err = s.options(false)
 	return err
 }
 
-func parseBind(bind string) (netip.Addr, int, error) {
-	if ap, err := netip.ParseAddrPort(bind); err == nil {
-		return ap.Addr(), int(ap.Port()), nil
+// wrong makes an error about a setting one of usage, which tells where the
+// setting is from, unless it was typed just now.
+func (s *settings) wrong(setting string, err error) error {
+	if err == nil {
+		return nil
 	}
-	a, err := netip.ParseAddr(strings.Trim(bind, "[]"))
+	return &usageError{fmt.Errorf("%w%s", err, s.found[setting].from.remark())}
+}
+
+func (s *settings) checkCookieFile() error {
+	if s.CookieFile == "" {
+		return fmt.Errorf("--cookie-file is empty; give a file, or none for %s", defaults().CookieFile)
+	}
+	return nil
+}
+
+func (s *settings) checkCookie() error {
+	if s.given("cookie") && s.Cookie == "" {
+		return fmt.Errorf("the cookie is empty; give one, or none for that in %s", s.CookieFile)
+	}
+	return nil
+}
+
+func (s *settings) parseLevel() error {
+	if s.level.UnmarshalText([]byte(s.LogLevel)) != nil {
+		return fmt.Errorf("the log level %.20q is not debug, info, warn or error", s.LogLevel)
+	}
+	return nil
+}
+
+func (s *settings) checkJoin() error {
+	for _, j := range s.Join {
+		host, port, err := net.SplitHostPort(j)
+		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || host == "" || bad != nil || n == 0 {
+			return fmt.Errorf("--join %.80q is not HOST:PORT", j)
+		}
+	}
+	return nil
+}
+
+func (s *settings) parseBind() error {
+	if ap, err := netip.ParseAddrPort(s.Bind); err == nil {
+		s.addr, s.port = ap.Addr(), int(ap.Port())
+		return nil
+	}
+	a, err := netip.ParseAddr(strings.Trim(s.Bind, "[]"))
 	if err != nil {
-		return a, 0, fmt.Errorf("--bind %.80q is not ADDR or ADDR:PORT, with an IP address", bind)
+		return fmt.Errorf("--bind %.80q is not ADDR or ADDR:PORT, with an IP address", s.Bind)
 	}
-	return a, 0, nil
+	s.addr, s.port = a, 0
+	return nil
 }
 
 // options returns how answers are rendered for a terminal, or for none.

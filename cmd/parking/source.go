@@ -31,6 +31,15 @@ func (s source) String() string {
 	return strings.TrimSpace([...]string{"default", "file", "env", "flag"}[s.layer] + " " + s.name)
 }
 
+// remark tells in an error where what is wrong comes from: nothing if it was
+// typed just now.
+func (s source) remark() string {
+	if s.layer == byFile || s.layer == byEnvironment {
+		return " (" + s.String() + ")"
+	}
+	return ""
+}
+
 // given reports whether somebody chose the setting of that name.
 func (s *settings) given(name string) bool { return s.found[name].from.layer != byDefault }
 

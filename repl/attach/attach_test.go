@@ -175,7 +175,6 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// Terminals are served while others' commands run, however many.
 func TestComplete(t *testing.T) {
 	d := newDesk()
 	path, _, stop := serve(t, d)
@@ -213,6 +212,7 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// Terminals are served while others' commands run, however many.
 func TestManyClients(t *testing.T) {
 	d := newDesk()
 	path, _, _ := serve(t, d)
