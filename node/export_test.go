@@ -19,3 +19,7 @@ func (n *Node) Suspect(name string) {
 
 // WrapGossip puts w between the replicator and the agent; before Run only.
 func (n *Node) WrapGossip(w func(replicate.Gossip) replicate.Gossip) { n.wrapGossip = w }
+
+// Asking makes this node believe that it has asked a gate elsewhere about that
+// plate, until it is answered.
+func (n *Node) Asking(p lot.Plate) (answered func()) { return n.asked.begin(p) }

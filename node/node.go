@@ -52,6 +52,7 @@ type Node struct {
 	given  given
 
 	callers callers
+	asked   asked
 }
 
 // New returns a node that does nothing yet.

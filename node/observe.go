@@ -33,6 +33,9 @@ func (n *Node) observe(d *crdt.Document, c replicate.Change) {
 	if c.Origin == replicate.Own || c.Origin == replicate.Answer || c.Outcome != crdt.Joined {
 		return
 	}
+	if m.Kind != crdt.Register && n.asked.waits(m.Plate) {
+		return
+	}
 	e := Event{Node: m.Dot.Replica.Node(), Here: m.Dot.Replica == n.replica, Plate: m.Plate, Gate: m.Gate}
 	switch {
 	case m.Kind == crdt.Entry:

@@ -41,6 +41,7 @@ func (n *Node) Exit(ctx context.Context, g lot.GateID, p lot.Plate) error {
 }
 
 func (n *Node) pass(ctx context.Context, g lot.GateID, p gates.Passage) error {
+	defer n.asked.begin(p.Plate)()
 	return n.atGate(ctx, g,
 		func(ctx context.Context) error {
 			_, err := n.keeper.Pass(ctx, g, p)

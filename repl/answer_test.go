@@ -72,7 +72,7 @@ func TestTextAnswers(t *testing.T) {
 				t.Errorf("status lacks %q:\n%s", want, status)
 			}
 		}
-		if status := larry.do("help"); !strings.Contains(status, " track_entry  record an entry at this replica          track_entry \"ABC 123\" 1\n") {
+		if status := larry.do("help"); !strings.Contains(status, " track_entry  record an entry; the gate is a label     track_entry \"ABC 123\" 1\n") {
 			t.Errorf("help:\n%s", status)
 		}
 		for line := range strings.Lines(larry.do("help")) {
@@ -80,7 +80,7 @@ func TestTextAnswers(t *testing.T) {
 				t.Errorf("a line of help is wider than a window: %s", line)
 			}
 		}
-		equal(t, "help gates", larry.do("help gates"), "gates\n  which node runs which gate\n  IN and OUT count what went through the gate's process, on all nodes; track_entry only names a gate.\n  for example: gates\n")
+		equal(t, "help gates", larry.do("help gates"), "gates\n  which node runs which gate\n  EPOCH is one more with each change of hands. IN and OUT count what went through the gate's process, on all nodes; track_entry only names a gate.\n  for example: gates\n")
 		equal(t, "an empty line", larry.do("  # nothing"), "")
 	})
 }

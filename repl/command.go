@@ -30,6 +30,9 @@ type Command struct {
 	pages    bool                           // the answer may be long
 }
 
+// aPlate is for the help of commands that make one.
+const aPlate = "A plate is 1 to 16 printable characters, in quotes if there are blanks in it."
+
 // Usage returns how the command is typed.
 func (c *Command) Usage() string { return strings.TrimSpace(c.Name + " " + c.Args) }
 
@@ -42,19 +45,22 @@ var commands []*Command
 func init() { // not an initializer: help reads the table that it stands in
 	commands = []*Command{
 		{Name: "track_entry", Args: "PLATE GATE", min: 2, max: 2, run: trackEntry, next: arguments(nil, gateNumbers),
-			Help: "record an entry at this replica", Example: `track_entry "ABC 123" 1`},
+			Help: "record an entry; the gate is a label", Example: `track_entry "ABC 123" 1`,
+			More: "It is recorded at this node's replica, and nobody is asked. " + aPlate},
 		{Name: "track_exit", Args: "PLATE [GATE]", min: 1, max: 2, run: trackExit, next: arguments(vehicles, gateNumbers),
-			Help: "record an exit at this replica", Example: `track_exit "ABC 123" 1`},
+			Help: "record an exit; the gate is a label", Example: `track_exit "ABC 123" 1`,
+			More: "It is recorded at this node's replica, and nobody is asked."},
 		{Name: "read", Args: "[--limit N]", max: 2, run: read, pages: true, next: arguments(options("--limit", "show that many vehicles")),
-			Help: "this replica's vehicles and digest", Example: "read --limit 20"},
+			Help: "this replica's vehicles and digest", Example: "read --limit 20",
+			More: "NODE is where an entry was recorded: for one that came through a gate, where that ran."},
 		{Name: "spaces", run: showSpaces,
 			Help: "total, taken and free spaces", Example: "spaces"},
 		{Name: "gate", Args: "N enter PLATE | N exit PLATE | N crash | N move NODE", min: 2, max: 3, run: gate, next: afterGate,
-			Help: "through gate N, wherever it runs", Example: `gate 2 enter "ABC 123"`,
-			More: "enter and exit send a vehicle through; crash makes the process panic, and its supervisor starts it again; move hands the gate over to another node."},
+			Help: "ask gate N's process, wherever it runs", Example: `gate 2 enter "ABC 123"`,
+			More: "enter and exit send a vehicle through; crash makes the process panic, and its supervisor starts it again; move hands the gate over to another node. " + aPlate},
 		{Name: "gates", run: showGates,
 			Help: "which node runs which gate", Example: "gates",
-			More: "IN and OUT count what went through the gate's process, on all nodes; track_entry only names a gate."},
+			More: "EPOCH is one more with each change of hands. IN and OUT count what went through the gate's process, on all nodes; track_entry only names a gate."},
 		{Name: "members", run: showMembers,
 			Help: "the nodes and their state", Example: "members"},
 		{Name: "status", run: showStatus,

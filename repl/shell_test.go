@@ -263,7 +263,7 @@ func TestWatchCommand(t *testing.T) {
 		answer := func(title string, lines ...string) string {
 			return "\x1b[2K" + strings.Join(append([]string{title}, lines...), "\n\x1b[2K") + "\n\x1b[J"
 		}
-		full := answer("every 50ms: status   (Ctrl-C ends)", "one", "two", "three")
+		full := answer("every 50ms: status   00:00:05   (Ctrl-C ends)", "one", "two", "three")
 		small := answer("every 50ms: status  ", "... 3 lines more")
 		equal(t, "in place", s.out.String(), full+"\x1b[4A"+full+"\x1b[4A"+full+clearCode+small+"\x1b[2A"+small)
 

@@ -30,7 +30,7 @@ func watch(s *Shell, c *localCall) error {
 	}
 	s.watching = true
 	defer func() { s.watching = false }()
-	view := view{shell: s, title: fmt.Sprintf("every %v: %s   (Ctrl-C ends)", every, command)}
+	view := view{shell: s, title: fmt.Sprintf("every %v: %s", every, command)}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -84,7 +84,8 @@ func (v *view) refresh(c *localCall, command string) error {
 	if s.Size == nil || s.Options.Format != Table {
 		return s.Exec(c.ctx, command)
 	}
-	answer := bytes.NewBufferString(painter{s.Options.Color}.dim(v.title) + "\n")
+	title := Line(0, v.title, time.Now().Local().Format(time.TimeOnly), "(Ctrl-C ends)")
+	answer := bytes.NewBufferString(painter{s.Options.Color}.dim(title) + "\n")
 	out, remarks := s.Out, s.Remarks
 	s.Out, s.Remarks = answer, answer
 	err := s.Exec(c.ctx, command)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -99,15 +100,20 @@ func findNode(name, cluster string) (e discover.Entry, err error) {
 		return fit[0], nil
 	case len(fit) > 1 && name == "":
 		return e, fmt.Errorf("several nodes run here; say which: %s", listed(fit))
-	case len(fit) > 1 && cluster == "":
+	case len(fit) > 1 && cluster == "" && !oneCluster(fit):
 		return e, fmt.Errorf("several nodes are called %s; say which with --cluster: %s", name, listed(fit))
 	case len(fit) > 1:
-		return e, fmt.Errorf("several nodes are called %s in %s, with different cookies; end one", name, cluster)
+		return e, fmt.Errorf("several nodes are called %s in the cluster %s, with different cookies; end one", name, fit[0].Cluster)
 	case len(all) == 0:
 		return e, fmt.Errorf("no %s runs here; parking --sname larry starts one", wanted)
 	default:
 		return e, fmt.Errorf("no %s runs here; there is %s", wanted, listed(all))
 	}
+}
+
+// oneCluster reports whether all are of one cluster.
+func oneCluster(all []discover.Entry) bool {
+	return !slices.ContainsFunc(all, func(e discover.Entry) bool { return e.Cluster != all[0].Cluster })
 }
 
 // listed names nodes and their clusters.

@@ -38,7 +38,7 @@ func TestCompletionInEachContext(t *testing.T) {
 			}
 			for _, c := range []struct{ typed, menu string }{
 				{"\t", "track_entry +record an entry"},
-				{"gat", "gate +through gate N.*gates +which node"},
+				{"gat", "gate +ask gate N.*gates +which node"},
 				{"gate ", "1 +running on larry"},
 				{"gate 2 ", "move +hand the gate over"},
 				{"gate 2 move ", "gary +alive.*larry +this node"},

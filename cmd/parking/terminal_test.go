@@ -286,7 +286,7 @@ func TestCtrlC(t *testing.T) {
 	larry.expect("^error: interrupted$")
 	larry.prompt("larry")
 	larry.send("watch 50ms spaces\r")
-	larry.expect(`^every 50ms: spaces   \(Ctrl-C ends\)$.*^every 50ms: spaces`)
+	larry.expect(`^every 50ms: spaces   [0-9:]{8}   \(Ctrl-C ends\)$.*^every 50ms: spaces`)
 	larry.send("\x03")
 	larry.prompt("larry")
 	larry.send("spaces\r")
