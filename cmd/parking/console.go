@@ -101,6 +101,8 @@ func (c *console) run(ctx context.Context) error {
 			}
 		}
 		return nil
+	case c.interactive() && os.Getenv("TERM") == "dumb":
+		return c.plain(ctx)
 	case c.interactive():
 		if err := c.prompt(ctx); !errors.Is(err, prompt.ErrNotTerminal) {
 			return err

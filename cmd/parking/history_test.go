@@ -48,7 +48,7 @@ func TestHistoryIsKept(t *testing.T) {
 	larry.expect("^ok   spaces 77, everywhere$")
 	larry.prompt("larry")
 	larry.send("\x12SPACES 7") // Ctrl-R
-	larry.expect("set spaces 77 +history")
+	larry.expect("set spaces 77 +search: Enter runs this")
 	larry.send("\r")
 	larry.expect("^ok   spaces 77, everywhere$")
 	tty := h.open(24, "attach", "larry")

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -126,4 +127,25 @@ func live(ctx context.Context, s settings, n *node.Node, socket net.Listener, c 
 func die() {
 	prompt.Restore()
 	os.Exit(exitKilled)
+}
+
+// lastWords is how long a process that dies may take to say so.
+const lastWords = 30 * time.Millisecond
+
+// dieByOrder returns a die for another node's kill-node, which is told: nobody
+// at this terminal has asked for it.
+func dieByOrder(name string) func() {
+	return func() {
+		prompt.Restore()
+		told := make(chan struct{})
+		go func() { // a terminal that has stopped reading does not hold it up
+			defer close(told)
+			fmt.Fprintf(os.Stderr, "%s was killed by a kill-node of another's\n", name)
+		}()
+		select {
+		case <-told:
+		case <-time.After(lastWords):
+		}
+		os.Exit(exitKilled)
+	}
 }

@@ -59,7 +59,7 @@ func TestCompletionInEachContext(t *testing.T) {
 				w.prompt("larry")
 			}
 			w.appears("track_exit \"A", `ABC 123"`)
-			w.appears("\t", `>ABC 123"`) // takes it
+			w.appears("\t", `track_exit "ABC 123" .*1 +running on larry`) // takes it, and goes on
 			w.send("\r")
 			w.expect("^ok   77 of 77 spaces free$")
 			w.send("quit\r")

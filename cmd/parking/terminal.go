@@ -81,16 +81,7 @@ func (c *console) exec(ctx context.Context, line string) (quit bool) {
 	}
 	err := c.shell.Exec(ctx, line)
 	page.show(ctx)
-	switch {
-	case errors.Is(err, repl.ErrQuit):
-		return true
-	case errors.Is(err, repl.ErrDie):
-		c.kill()
-		return true
-	case err != nil:
-		repl.WriteFailure(err, c.shell.Options, os.Stdout, os.Stdout)
-	}
-	return c.killed != nil && c.killed()
+	return c.concluded(err)
 }
 
 func (c *console) complete(ctx context.Context, before string) (out []prompt.Suggestion) {

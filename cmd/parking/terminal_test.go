@@ -403,6 +403,39 @@ func TestNoticesAboveALine(t *testing.T) {
 	stranger.ended(0)
 }
 
+// A terminal that can only print gets nothing but lines.
+func TestDumbTerminal(t *testing.T) {
+	h := newHost(t, "TERM=dumb")
+	larry := h.open(24, "--sname", "larry")
+	larry.prompt("larry")
+	gary := h.open(24, "--sname", "gary")
+	gary.prompt("gary")
+	larry.expect(`  \+ gary joined +2 nodes$`)
+	larry.send("track_entry X 1\r")
+	larry.expect("^ok   99 of 100 spaces free$")
+	gary.expect("  > X came by gate 1 +larry$")
+	larry.send("frobnicate\r")
+	larry.expect("^error: unknown command frobnicate; ")
+	larry.send("await members 9 1h\r")
+	larry.expect("1h\n")
+	larry.send("\x03")
+	larry.expect("^error: interrupted$")
+	larry.prompt("larry")
+	larry.send("half a line\x03")
+	larry.prompt("larry")
+	larry.send("spaces\r")
+	larry.expect("^100 spaces: 1 taken, 99 free$")
+	larry.send("kill-node gary\r")
+	larry.expect("^ok   gary was killed$")
+	gary.expect("^gary was killed by a kill-node of another's$")
+	gary.ended(137)
+	if raw := larry.raw.String(); strings.Contains(raw, "\x1b") {
+		t.Errorf("it has escapes: %q", raw)
+	}
+	larry.send("\x04")
+	larry.ended(0)
+}
+
 func TestNoColor(t *testing.T) {
 	sgr := regexp.MustCompile(`\x1b\[[0-9;]*m`)
 	for what, c := range map[string]struct {

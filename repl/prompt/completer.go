@@ -1,12 +1,16 @@
 package prompt
 
 import (
+	"cmp"
+	"strings"
+	"unicode/utf8"
+
 	goprompt "github.com/c-bata/go-prompt"
 	"github.com/mattn/go-runewidth"
 )
 
 const (
-	maxSuggestions = 6  // shown at a time
+	maxSuggestions = 10 // shown at a time
 	minMenuWidth   = 12 // columns; go-prompt fails to draw a menu in very few
 )
 
@@ -16,7 +20,8 @@ type menu struct {
 	entries   []goprompt.Suggest
 	rows      int    // at most, before it scrolls
 	separator string // of the word that an entry replaces
-	searching bool   // the entries are lines of the history
+	searching bool   // the entries are lines of the history,
+	nothing   bool   // or the one entry says that there is none
 }
 
 // A completer is go-prompt's Completer. It asks for suggestions, or searches
@@ -43,9 +48,34 @@ func (c *completer) reset() { c.next, c.shown, c.chosen = menu{}, menu{}, false 
 
 // drawn notes that the menu answered last is on the screen, and tells what the
 // keyboard has to know of it.
-func (c *completer) drawn(selected bool) (searching, found bool) {
+func (c *completer) drawn(selected bool) (searching, found bool, sure string) {
 	c.shown, c.chosen = c.next, selected
-	return c.shown.searching, len(c.shown.entries) > 0
+	if !selected {
+		sure = c.shown.sure()
+	}
+	return c.shown.searching, len(c.shown.entries) > 0 && !c.shown.nothing, sure
+}
+
+// sure returns what the word at the end of the line goes on with whichever
+// entry is meant, and a blank where there is one only: what Tab adds, as in a
+// shell.
+func (m *menu) sure() string {
+	if m.searching || len(m.entries) == 0 {
+		return ""
+	}
+	word := m.text[strings.LastIndex(m.text, cmp.Or(m.separator, " "))+1:]
+	common := m.entries[0].Text
+	for _, e := range m.entries[1:] {
+		for !strings.HasPrefix(e.Text, common) {
+			_, last := utf8.DecodeLastRuneInString(common)
+			common = common[:len(common)-last]
+		}
+	}
+	rest, ok := strings.CutPrefix(common, word)
+	if ok && len(m.entries) == 1 && !strings.HasSuffix(common, "/") {
+		rest += " "
+	}
+	return rest
 }
 
 // complete answers go-prompt.
@@ -77,7 +107,7 @@ func (c *completer) choose(d goprompt.Document) menu {
 	case c.searches(key):
 		m.searching = true
 		m.separator = "\x00" // in no line: an entry replaces all of it
-		m.entries = c.found(before)
+		m.entries, m.nothing = c.found(before)
 	case before != "" || key == goprompt.Tab:
 		m.separator = openQuote(before)
 		m.entries = c.suggested(before)
@@ -112,12 +142,20 @@ func (c *completer) room(d goprompt.Document) int {
 	return max(0, min(maxSuggestions, rows-last-1))
 }
 
-func (c *completer) found(part string) []goprompt.Suggest {
-	var entries []goprompt.Suggest
+// found returns the lines of the history that contain part. The first is what
+// Enter runs: so it says, as the search looks like a line otherwise.
+func (c *completer) found(part string) (entries []goprompt.Suggest, nothing bool) {
 	for _, line := range c.history.search(part) {
-		entries = append(entries, goprompt.Suggest{Text: line, Description: "history"})
+		about := "history"
+		if len(entries) == 0 {
+			about = "search: Enter runs this"
+		}
+		entries = append(entries, goprompt.Suggest{Text: line, Description: about})
 	}
-	return entries
+	if len(entries) == 0 && part != "" {
+		return []goprompt.Suggest{{Text: part, Description: "search: nothing like it in the history"}}, true
+	}
+	return entries, false
 }
 
 func (c *completer) suggested(before string) []goprompt.Suggest {

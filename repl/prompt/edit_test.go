@@ -28,7 +28,7 @@ func TestCtrlD(t *testing.T) {
 func TestCtrlDWithMenu(t *testing.T) {
 	s := start(t, 16, 60, "")
 	s.send("\t") // suggestions for an empty line
-	s.bottom("        quit   leave")
+	s.bottom("        say    something")
 	s.send("\x04")
 	s.returned(nil)
 	s.rows("larry>")
@@ -64,12 +64,12 @@ func TestHistorySearch(t *testing.T) {
 	s := start(t, 16, 60, "")
 	s.send("\x12")
 	s.bottom("larry>",
-		"        say two          history",
+		"        say two          search: Enter runs this",
 		`        enter "OLD 1" 3  history`,
 		"        say one          history")
-	s.send("say")
-	s.bottom("larry> say",
-		"           say two  history",
+	s.send("SAY")
+	s.bottom("larry> SAY",
+		"           say two  search: Enter runs this",
 		"           say one  history")
 	s.send("\x12")
 	s.row("larry> say two", 14)
@@ -78,10 +78,20 @@ func TestHistorySearch(t *testing.T) {
 	s.send("\x03")
 	s.prompt()
 	s.send("\x12")
+	s.send("none")
+	s.bottom("larry> none",
+		"            none  search: nothing like it in the history")
+	s.send("\r") // runs nothing
+	s.bottom("larry> none")
+	s.notReported("exec none")
+	s.send("\x03")
+	s.prompt()
+	s.send("\x12")
 	s.send("OLD")
-	s.bottom(`           enter "OLD 1" 3  history`)
+	s.bottom(`           enter "OLD 1" 3  search: Enter runs this`)
 	s.send("\r") // takes the best match
 	s.reported(`exec enter "OLD 1" 3`)
+	s.bottom(`larry> enter "OLD 1" 3`, "larry>")
 	s.prompt()
 	s.send("\x12")
 	s.bottom("        say one          history")
@@ -100,15 +110,19 @@ func TestCompletion(t *testing.T) {
 	s.bottom("larry> ga",
 		"          gate   one gate",
 		"          gates  all gates")
-	s.send("\t\t")
+	s.send("\t") // what all have in common
+	s.bottom("larry> gate",
+		"            gate   one gate",
+		"            gates  all gates")
+	s.send("\t\t") // then one after another
 	s.bottom("larry> gates",
-		"          gate   one gate",
-		"         >gates  all gates")
+		"            gate   one gate",
+		"           >gates  all gates")
 	s.order("event meanwhile")
 	s.rows("meanwhile",
 		"larry> gates",
-		"          gate   one gate",
-		"         >gates  all gates")
+		"            gate   one gate",
+		"           >gates  all gates")
 	s.row("larry> gates", 12)
 	s.send(" \x7f")
 	s.row("larry> gates", 12)
@@ -117,11 +131,18 @@ func TestCompletion(t *testing.T) {
 		`                ABC 123"  in the lot`,
 		`                ABD 77"   in the lot`)
 	s.send("\t")
+	s.row(`larry> gates "AB`, 16)
+	s.send("\t")
 	s.row(`larry> gates "ABC 123"`, 22)
 	s.send(" x")
 	s.row(`larry> gates "ABC 123" x`, 24)
 	s.send("\r")
 	s.reported(`exec gates "ABC 123" x`)
+	s.prompt()
+	s.send("he\t") // there is one only: on to what comes next
+	s.row("larry> help", 12)
+	s.send("r\tx\r")
+	s.reported("exec help read x")
 }
 
 func TestMenuFitsWindow(t *testing.T) {
@@ -208,10 +229,10 @@ func TestNoColor(t *testing.T) {
 	for mode, colors := range map[string]bool{"": true, "nocolor": false} {
 		t.Run(mode, func(t *testing.T) {
 			s := start(t, 16, 60, mode)
-			s.send("ga\t")
+			s.send("gate\t")
 			s.bottom("larry> gate",
-				"         >gate   one gate",
-				"          gates  all gates")
+				"           >gate   one gate",
+				"            gates  all gates")
 			s.send("\x03")
 			s.prompt()
 			s.wait("colours", func() bool { return s.vt.colors > 0 == colors })

@@ -33,6 +33,8 @@ type lineState struct {
 	searching bool // the menu is a search of the history
 	found     bool // the menu has an entry
 	selected  bool // one of them is selected
+
+	sure string // what Tab adds, before it selects an entry
 }
 
 // A keyboard is go-prompt's ConsoleParser. It queues what was typed and hands
@@ -138,6 +140,10 @@ func (k *keyboard) deliverTyped() []byte {
 	k.backlog -= 1 + len(t.data)
 	k.changed.Broadcast()
 	switch {
+	case t.kind == enter && k.line.searching && !k.line.found:
+		return k.deliver(key, ctrlG) // nothing was found, and nothing is run
+	case t.kind == key && t.data == tab && k.line.sure != "":
+		return k.deliver(text, k.line.sure)
 	case t.kind == enter || t.kind == accept:
 		k.over, k.outcome = true, entered
 		return k.deliver(enter, "\r")

@@ -93,7 +93,7 @@ func (s *screen) Flush() error {
 	}
 	if s.complete {
 		s.complete = false
-		s.line.searching, s.line.found = s.menu.drawn(s.line.selected)
+		s.line.searching, s.line.found, s.line.sure = s.menu.drawn(s.line.selected)
 		s.keys.drawn(s.line)
 	}
 	return nil

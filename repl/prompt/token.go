@@ -62,6 +62,7 @@ const maxControlString = 4096
 type tokenizer struct {
 	tail    []byte // the beginning of a character or sequence, to be continued
 	pasting bool   // inside a bracketed paste
+	lines   bool   // the read has several lines: a paste, where no terminal brackets it
 }
 
 // feed returns the tokens that read, the bytes of one read, completes. Text in
@@ -69,6 +70,7 @@ type tokenizer struct {
 func (t *tokenizer) feed(read []byte) []token {
 	in := append(t.tail, read...)
 	t.tail = nil
+	t.lines = max(bytes.Count(read, []byte("\r")), bytes.Count(read, []byte("\n"))) > 1
 	var out []token
 	for len(in) > 0 {
 		tok, n := t.next(in)
@@ -131,16 +133,15 @@ func (t *tokenizer) next(in []byte) (token, int) {
 	}
 }
 
-// tab tells the Tab key from a tab in pasted text, which more text or an
-// Enter follows in the same read. A tab's width depends on where it stands,
-// which go-prompt cannot reckon with: one space takes its place.
+// tab tells the Tab key from a tab in pasted text, where one space takes its
+// place: a tab's width depends on where it stands, which go-prompt cannot
+// reckon with.
 func (t *tokenizer) tab(in []byte) (token, int) {
-	n := len(in) - len(bytes.TrimLeft(in, tab))
-	followed := n < len(in) && (in[n] >= ' ' && in[n] != del || in[n] == '\r' || in[n] == '\n')
-	if t.pasting || followed {
-		return token{text, strings.Repeat(" ", n)}, n
+	if !t.pasting && !t.lines {
+		return token{key, tab}, 1
 	}
-	return token{key, tab}, 1
+	n := len(in) - len(bytes.TrimLeft(in, tab))
+	return token{text, strings.Repeat(" ", n)}, n
 }
 
 // printable returns the text that in begins with, without what is not valid

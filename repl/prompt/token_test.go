@@ -30,7 +30,8 @@ func TestTokenizer(t *testing.T) {
 		{"invalid UTF-8 and C1", "a\xffb\u009b31mc", []token{txt("ab31mc")}},
 		{"Tab", "ga\t", []token{txt("ga"), tabKey}},
 		{"Tabs", "\t\t", []token{tabKey, tabKey}},
-		{"pasted tab", "a\t\tb\t\r", []token{txt("a  b "), ret}},
+		{"pasted tab", "a\t\tb\t\rc\td\r", []token{txt("a  b "), ret, txt("c d"), ret}},
+		{"Tab typed ahead", "ga\t2\r", []token{txt("ga"), tabKey, txt("2"), ret}},
 		{"paste", "\x1b[200~a\tb\n\x1b[31mc\x01\x04\t\x1b[201~\t", []token{txt("a b"), ret, txt("c "), tabKey}},
 		{"Ctrl-C in a paste", "\x1b[200~a\x03\x04", []token{txt("a"), {kind: interrupt}, {kind: eof}}},
 	} {
