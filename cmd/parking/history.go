@@ -99,8 +99,8 @@ func (h *historyFile) add(line string) error {
 	}
 	lines.Add(line)
 	path := h.path
-	if real, err := filepath.EvalSymlinks(path); err == nil { // a link stays one
-		path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil { // a link stays one
+		path = target
 	}
 	next := path + ".new"
 	_ = os.Remove(next) // of a process that was killed
