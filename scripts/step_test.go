@@ -70,10 +70,10 @@ func TestStepsAtATerminal(t *testing.T) {
 		code int
 		want string
 	}{
-		"to the end":     {"\n\n", 0, "start larry\nlarry> spaces\n100 spaces: 0 taken, 100 free\ntest: 2 steps, 0 checks, "},
-		"end of input":   {"\x04", 1, "start larry\n"},
-		"an interrupt":   {"\x03", 130, "start larry"},
-		"by three of it": {"\x03\x03\x03", 130, "start larry"},
+		"to the end":   {"\n\n", 0, "start larry\nlarry> spaces\n100 spaces: 0 taken, 100 free\ntest: 2 steps, 0 checks, "},
+		"end of input": {"\x04", 1, "start larry\n"},
+		"an interrupt": {"\x03", 130, "start larry"},
+		"no stop":      {"\x1a\n\n", 0, "start larry\nlarry> spaces\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keyboard, tty, err := pty.Open()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"parking/repl"
 	"parking/repl/prompt"
 	"parking/repl/session"
 	"parking/scripts"
@@ -51,6 +53,11 @@ func demoCommand() *cobra.Command {
 			}
 			if s.Pace < 0 {
 				return &usageError{fmt.Errorf("--pace %v is negative; 0 is no pause", s.Pace)}
+			}
+			if s.Record != "" {
+				if err := session.CheckRecording(s.Record); err != nil {
+					return s.wrong("record", err)
+				}
 			}
 			if len(args) == 0 {
 				args = []string{"walkthrough"}
@@ -108,6 +115,9 @@ func runDemo(ctx context.Context, names []string, s settings) (err error) {
 	cfg.Env, cfg.Temp, cfg.Out, cfg.Color = os.Environ(), os.TempDir(), os.Stdout, opt.Color
 	cfg.Pace, cfg.Verbose, cfg.Update = s.Pace, s.Verbose, s.Update
 	if s.Step {
+		if term.IsTerminal(int(os.Stderr.Fd())) {
+			fmt.Fprintln(os.Stderr, "Enter plays the step that is shown; Ctrl-C ends the session")
+		}
 		restore := prompt.Quiet(os.Stdin) // Enter is not to break the transcript's lines
 		defer restore()
 		sig.restore.Store(&restore)
@@ -119,8 +129,9 @@ func runDemo(ctx context.Context, names []string, s settings) (err error) {
 			return fmt.Errorf("cannot record: %w", err)
 		}
 		defer func() {
-			if closed := cfg.Record.Close(); closed != nil {
-				err = errors.Join(err, fmt.Errorf("the recording is not whole: %w", closed))
+			if closed := cfg.Record.Close(err == nil); closed != nil {
+				fmt.Fprintf(os.Stderr, "parking: %s: %s\n", s.Record, repl.Plain(closed))
+				err = cmp.Or(err, error(exitError(exitFailed)))
 			}
 		}()
 		told, failures = io.MultiWriter(told, cfg.Record), io.MultiWriter(failures, cfg.Record)

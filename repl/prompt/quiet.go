@@ -7,7 +7,7 @@ import (
 )
 
 // Quiet keeps a terminal from echoing what is typed, until restore puts it back
-// as it was; Enter and signals work as ever. Where f is no terminal it does
+// as it was; Enter and signals work as ever, but for Ctrl-Z, which does nothing. Where f is no terminal it does
 // nothing. restore may be called from any goroutine, and repeatedly.
 func Quiet(f *os.File) (restore func()) {
 	fd := int(f.Fd())
@@ -17,6 +17,7 @@ func Quiet(f *os.File) (restore func()) {
 	}
 	quiet := *before
 	quiet.Lflag &^= unix.ECHO | unix.ECHONL
+	quiet.Cc[unix.VSUSP] = disabledChar              // whoever stops it gets a terminal without echo
 	_ = unix.IoctlSetTermios(fd, setTermios, &quiet) // else it echoes
 	return func() { _ = unix.IoctlSetTermios(fd, setTermios, before) }
 }

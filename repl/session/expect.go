@@ -11,7 +11,8 @@ import (
 // An expectation is what a line of an answer must hold; see the package's
 // comment for what that means.
 type expectation struct {
-	line        int // of the script
+	line        int    // of the script
+	text        string // of that line, as it is written there
 	words       []string
 	first, last int // of the range that words begin with; 0: none
 }
@@ -23,8 +24,8 @@ const (
 
 var numbers = regexp.MustCompile(`^([1-9][0-9]{0,2})-([1-9][0-9]{0,2})$`)
 
-func newExpectation(line int, words []string) (expectation, error) {
-	e := expectation{line: line, words: words}
+func newExpectation(line int, text string, words []string) (expectation, error) {
+	e := expectation{line: line, text: text, words: words}
 	if m := numbers.FindStringSubmatch(words[0]); m != nil {
 		e.first, _ = strconv.Atoi(m[1])
 		e.last, _ = strconv.Atoi(m[2])

@@ -59,7 +59,7 @@ func TestCheck(t *testing.T) {
 	} {
 		var expected []expectation
 		for i, text := range c.expected {
-			e, err := newExpectation(i+1, fields(text))
+			e, err := newExpectation(i+1, text, fields(text))
 			if err != nil {
 				t.Fatal(err)
 			}

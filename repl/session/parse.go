@@ -117,7 +117,7 @@ func (p *parser) expect(n int, text string, words []string) error {
 		}
 		return err
 	}
-	e, err := newExpectation(n, words)
+	e, err := newExpectation(n, text, words)
 	if err == nil {
 		c.expected = append(c.expected, e)
 	}

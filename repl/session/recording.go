@@ -46,27 +46,32 @@ type form interface {
 	// write adds what was shown at a time since the begin, never before the
 	// last one's.
 	write(at time.Duration, s string) error
-	// close writes what is left, and closes the file.
-	close() error
+	// close writes what is left, and closes the file. passed tells whether all
+	// that was recorded did.
+	close(passed bool) error
 }
 
-// Record begins a recording: the file exists when it returns. Close it.
-func Record(cfg RecordConfig) (*Recording, error) {
-	begin := newCast
-	switch strings.ToLower(filepath.Ext(cfg.Path)) {
-	case ".cast":
-	case ".svg":
-		begin = newStill
-	default:
-		return nil, fmt.Errorf("a recording is a .cast to play or an .svg to look at, not %.80q", filepath.Base(cfg.Path))
+// CheckRecording refuses the name of a file that nothing can be recorded to.
+func CheckRecording(path string) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".cast", ".svg":
+		return nil
 	}
-	file, err := os.Create(cfg.Path)
-	if err != nil {
+	return fmt.Errorf("a recording is a .cast to play or an .svg to look at, not %.80q", filepath.Base(path))
+}
+
+// Record begins a recording: from now on the file can be written to. Close it.
+func Record(cfg RecordConfig) (*Recording, error) {
+	if err := CheckRecording(cfg.Path); err != nil {
 		return nil, err
 	}
-	f, err := begin(file, cfg)
+	begin := newCast
+	if strings.ToLower(filepath.Ext(cfg.Path)) == ".svg" {
+		begin = newStill
+	}
+	f, err := begin(cfg)
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, err
 	}
 	return &Recording{pace: cfg.Pace, color: cfg.Color, form: f, since: time.Now()}, nil
 }
@@ -142,18 +147,23 @@ func (r *Recording) resume() {
 	r.since = time.Now()
 }
 
-// Close ends the recording and returns what went wrong with it first.
-func (r *Recording) Close() error {
+// Close ends the recording and returns what went wrong with it first. A still
+// is drawn only of what has passed; else the file is left as it was.
+func (r *Recording) Close(passed bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return errors.Join(r.err, r.form.close())
+	return errors.Join(r.err, r.form.close(passed))
 }
 
 // A cast is a recording for asciinema, in version 2 of its format:
 // https://docs.asciinema.org/manual/asciicast/v2/
 type cast struct{ file *os.File }
 
-func newCast(file *os.File, cfg RecordConfig) (form, error) {
+func newCast(cfg RecordConfig) (form, error) {
+	file, err := os.Create(cfg.Path)
+	if err != nil {
+		return nil, err
+	}
 	header := struct {
 		Version   int               `json:"version"`
 		Width     int               `json:"width"`
@@ -163,7 +173,10 @@ func newCast(file *os.File, cfg RecordConfig) (form, error) {
 		Env       map[string]string `json:"env"`
 	}{2, cfg.Width, cfg.Height, time.Now().Unix(), cfg.Title, map[string]string{"TERM": cfg.Term, "SHELL": cfg.Shell}}
 	c := &cast{file}
-	return c, c.line(header)
+	if err := c.line(header); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return c, nil
 }
 
 // line writes one line of the file, which is whole whatever happens next.
@@ -183,4 +196,4 @@ func (c *cast) write(at time.Duration, s string) error {
 	return c.line([]any{seconds, "o", strings.ReplaceAll(s, "\n", "\r\n")})
 }
 
-func (c *cast) close() error { return c.file.Close() }
+func (c *cast) close(bool) error { return c.file.Close() }

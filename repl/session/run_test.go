@@ -126,7 +126,7 @@ larry> gates # all
 }
 
 func TestFailures(t *testing.T) {
-	const short, start, grace = 300 * time.Millisecond, 2 * time.Second, 100 * time.Millisecond
+	const short, grace = 300 * time.Millisecond, 100 * time.Millisecond
 	for _, c := range []struct {
 		name, script, want string
 		step               time.Duration // 0: the default
@@ -172,7 +172,10 @@ func TestFailures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := config(t, io.Discard)
-			cfg.Start, cfg.Grace = start, grace
+			cfg.Grace = grace
+			if strings.Contains(c.script, "mute") {
+				cfg.Start = 2 * time.Second
+			}
 			if c.step > 0 {
 				cfg.Step = c.step
 			}

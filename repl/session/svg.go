@@ -3,44 +3,58 @@ package session
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/mattn/go-runewidth"
 )
 
 // A still is a recording as a picture: the whole transcript, as a terminal
 // shows it.
 type still struct {
-	file  *os.File
+	file  *renameio.PendingFile // takes the place of an older one when it is whole
 	title string
 	text  strings.Builder
+	full  bool
 }
 
-func newStill(file *os.File, cfg RecordConfig) (form, error) {
+func newStill(cfg RecordConfig) (form, error) {
+	file, err := renameio.NewPendingFile(cfg.Path, renameio.WithPermissions(0o644))
+	if err != nil {
+		return nil, err
+	}
 	return &still{file: file, title: cfg.Title}, nil
 }
 
-// maxStill bounds a picture's text, in bytes; what comes later is left out.
+// maxStill bounds a picture's text, in bytes.
 const maxStill = 1 << 20
 
 func (p *still) write(_ time.Duration, s string) error {
-	if p.text.Len()+len(s) <= maxStill {
+	switch {
+	case p.full:
+	case p.text.Len()+len(s) > maxStill:
+		p.full = true
+		p.text.WriteString("\n... and more than a picture holds\n")
+	default:
 		p.text.WriteString(s)
 	}
 	return nil
 }
 
-func (p *still) close() error {
-	_, err := p.file.Write(render(p.title, p.text.String()))
-	if closed := p.file.Close(); err == nil {
-		err = closed
+func (p *still) close(passed bool) error {
+	defer func() { _ = p.file.Cleanup() }() // what is not in place
+	if !passed {
+		return errors.New("what failed is not drawn")
 	}
-	return err
+	if _, err := p.file.Write(render(p.title, p.text.String())); err != nil {
+		return err
+	}
+	return p.file.CloseAtomicallyReplace()
 }
 
 // What a picture is drawn with. The font is whatever the reader's system has;

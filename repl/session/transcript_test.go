@@ -134,7 +134,7 @@ func TestScreenAndRecordingTakeTheirOwnColours(t *testing.T) {
 		tr := &transcript{out: &screen, color: onScreen, rec: rec}
 		_ = tr.step(t.Context(), tr.painter().node("larry", "larry> "), "read")
 		_ = tr.enter()
-		if err := rec.Close(); err != nil {
+		if err := rec.Close(true); err != nil {
 			t.Fatal(err)
 		}
 		recorded, err := os.ReadFile(file)
@@ -166,7 +166,7 @@ func TestARecordingHasItsOwnClock(t *testing.T) {
 		_ = tr.enter()
 		_, _ = tr.Write([]byte("half \xc3"))
 		_, _ = tr.Write([]byte("\xbc\n"))
-		if err := rec.Close(); err != nil {
+		if err := rec.Close(true); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(file)

@@ -30,7 +30,10 @@ func (r Report) Save(path string) error {
 	if err != nil {
 		return err
 	}
-	if now, err := os.ReadFile(path); err != nil || string(now) != r.source {
+	switch now, err := os.ReadFile(path); {
+	case err != nil:
+		return err
+	case string(now) != r.source:
 		return fmt.Errorf("%s has changed while it was played; nothing is written", path)
 	}
 	return renameio.WriteFile(path, []byte(r.edits.apply(r.source)), 0o644, renameio.WithExistingPermissions())
@@ -70,7 +73,7 @@ func (e edits) words(source []string, expected []expectation, answer string) {
 		for i, x := range wrong {
 			e[x.line] = nil
 			if i == 0 {
-				e[x.line] = written(source[x.line-1], rows[seen:upto])
+				e[x.line] = written(source[x.line-1], x.text, rows[seen:upto])
 			}
 		}
 		wrong = nil
@@ -87,12 +90,12 @@ func (e edits) words(source []string, expected []expectation, answer string) {
 	replace(len(rows))
 }
 
-// written returns rows of an answer as expectations, indented and commented as
-// the line is that they replace.
-func written(line string, rows []string) (lines []string) {
-	words := strings.TrimSpace(line)
-	indent, _, _ := strings.Cut(line, words)
-	comment := remark.FindString(words)
+// written returns rows of an answer as expectations, behind what stands before
+// the text of the line that they replace - blanks or, in a page, the mark of a
+// quotation - and commented as it is.
+func written(line, text string, rows []string) (lines []string) {
+	indent := line[:strings.LastIndex(line, text)]
+	comment := remark.FindString(text)
 	for _, row := range rows {
 		if row = steady(row); row != "" {
 			lines = append(lines, indent+row+comment)

@@ -73,15 +73,22 @@ func TestUpdate(t *testing.T) {
 }
 
 func TestAPageIsUpdatedInPlace(t *testing.T) {
-	const page = "\ufeff# Page\r\n\r\n   prose\r\n\r\n- list\r\n\r\n  ```parking\r\n  start a\r\n  a> read\r\n     x\r\n  ```\r\n\r\n   x\r\n"
-	s, err := Parse("x.md", strings.NewReader(page))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, c := make(edits), s.lines[3].step.(*command)
-	e.words(strings.SplitAfter(s.source, "\n"), c.expected, "y\nz\n")
-	if got, want := e.apply(s.source), strings.Replace(page, "     x\r\n", "     y\r\n     z\r\n", 1); got != want {
-		t.Errorf("the page is\n%q, want\n%q", got, want)
+	for what, page := range map[string]string{
+		"in a list":      "\ufeff# Page\r\n\r\n   prose\r\n\r\n- list\r\n\r\n  ```parking\r\n  start a\r\n  a> read\r\n     x\r\n  ```\r\n\r\n   x\r\n",
+		"in a quotation": "# Page\n\n> ```parking\n> start a\n> a> read\n>    x\n> ```\n\n   x\n",
+	} {
+		s, err := Parse("x.md", strings.NewReader(page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, c := make(edits), s.lines[3].step.(*command)
+		e.words(strings.SplitAfter(s.source, "\n"), c.expected, "y\nz\n")
+		before, after, _ := strings.Cut(page, "x")
+		line := before[strings.LastIndex(before, "\n")+1:]
+		end, _, _ := strings.Cut(after, "\n")
+		if got, want := e.apply(s.source), before+"y"+end+"\n"+line+"z"+after; got != want {
+			t.Errorf("%s: the page is\n%q, want\n%q", what, got, want)
+		}
 	}
 }
 
