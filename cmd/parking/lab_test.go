@@ -50,7 +50,7 @@ func withFakeTmux(t *testing.T, env ...string) *host {
 	if err := os.WriteFile(filepath.Join(h.dir, "tmux"), []byte(fakeTmux), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	h.env = append(h.env, "PATH="+h.dir+":"+os.Getenv("PATH"))
+	h.env = append(h.env, "PATH="+h.dir+":"+os.Getenv("PATH"), "TEST_NO_NODE=1")
 	return h
 }
 
