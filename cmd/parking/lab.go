@@ -110,7 +110,7 @@ func runLab(ctx context.Context, s settings, names, flags []string) (err error) 
 		return errors.New("lab needs a terminal; without one, start each node by itself: parking node --sname " + names[0])
 	}
 	l := &lab{tmux: path, name: "parking-" + s.Cluster, inside: os.Getenv("TMUX") != ""}
-	if l.there(ctx) {
+	if l.there() {
 		return fmt.Errorf("a lab of the cluster %s is open already; %s returns to it, %s ends it", s.Cluster, l.command("attach"), l.command("kill-server"))
 	}
 	keys, err := loadKeys(s, os.Stderr)
@@ -150,10 +150,10 @@ func runLab(ctx context.Context, s settings, names, flags []string) (err error) 
 		fmt.Fprintf(os.Stderr, "%s: in the window %s\n", strings.Join(names, " "), l.name)
 		return nil
 	}
-	if err := l.show(ctx); err != nil {
+	if err := l.show(); err != nil {
 		return err
 	}
-	if l.there(ctx) {
+	if l.there() {
 		fmt.Fprintf(os.Stderr, "the nodes go on; %s returns to them, %s ends them\n", l.command("attach"), l.command("kill-server"))
 	}
 	return nil

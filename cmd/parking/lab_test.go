@@ -6,18 +6,23 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// fakeTmux notes its arguments, one a line, and answers as tmux does.
+// fakeTmux notes its arguments, and after a "<" the commands that it reads, and
+// answers as tmux does.
 const fakeTmux = `#!/bin/sh
-{ printf '%s\n' "$@" | tr '\n' '|'; echo; } >>"$HOME/tmux.log"
-case "$*" in
+input=
+case "$*" in *source-file*) input="
+<$(cat)" ;; esac
+printf '%s\n' "$*$input" >>"$HOME/tmux.log"
+case "$*$input" in
 *has-session*) exit 1 ;;
-*split-window*no-room*) echo "no space for new pane" >&2; exit 1 ;;
-*new-session* | *new-window*) echo "@7 %9" ;;
+*'"split-window"'*no-room*) echo "no space for new pane" >&2; exit 1 ;;
+*'"new-session"'* | *'"new-window"'*) echo "@7 %9" ;;
 esac
 `
 
@@ -38,10 +43,29 @@ func commandLines(t *testing.T, w *window) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.NewReplacer(
-		strings.ReplaceAll(keep, "\n", "|"), "KEEP", exe, "EXE", wd, "WD", w.dir, "HOME", "|;|", "\n", "|\n", "\n", "|", " ",
-	).Replace(string(b))
-	return strings.Split(strings.TrimSpace(text), "\n")
+	same := strings.NewReplacer(keep, "KEEP", exe, "EXE", wd, "WD", w.dir, "HOME")
+	var lines []string
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSuffix(line, "\n")
+		if !strings.HasPrefix(line, "<") {
+			lines = append(lines, line)
+			continue
+		}
+		var words []string
+		for _, word := range regexp.MustCompile(`"[^"]*"|\S+`).FindAllString(line[1:], -1) {
+			if word == ";" {
+				lines = append(lines, "< "+strings.Join(words, " "))
+				words = nil
+				continue
+			}
+			if word, err = strconv.Unquote(word); err != nil {
+				t.Fatalf("%v in %s", err, line)
+			}
+			words = append(words, same.Replace(word))
+		}
+		lines = append(lines, "< "+strings.Join(words, " "))
+	}
+	return lines
 }
 
 func withFakeTmux(t *testing.T, env ...string) *host {
@@ -64,45 +88,52 @@ func sameLines(t *testing.T, got, want []string) {
 func TestLabHasATmuxOfItsOwn(t *testing.T) {
 	h := withFakeTmux(t)
 	w := h.open(40, "lab", "--join", "127.0.0.1:1", "larry", "gary", "--no-faults", "--cookie", "it's;", "--cluster", "lots")
+	const run = "-L parking-lots start-server ; source-file -"
 	sameLines(t, commandLines(t, w), []string{
 		"-L parking-lots has-session",
-		"-L parking-lots new-session -d -s parking-lots -n lab -x 100 -y 40 -P -F #{window_id} #{pane_id} -c WD " +
-			`/bin/sh -c KEEP larry EXE node --sname larry --join=127.0.0.1:1 --no-faults=true --cookie=it's\; --cluster=lots`,
-		"-L parking-lots set-option -w -t @7 pane-border-status top",
-		"set-option -w -t @7 pane-border-format  #{pane_title} ",
-		"select-pane -t @7 -T larry",
-		"split-window -t @7 -c WD " +
-			`/bin/sh -c KEEP gary EXE node --sname gary --join=127.0.0.1:1 --no-faults=true --cookie=it's\; --cluster=lots`,
-		"select-pane -t @7 -T gary",
-		"select-layout -t @7 even-vertical",
-		"select-pane -t %9",
-		"set-option -t @7 status-left-length 60",
-		"set-option -t @7 status-right-length 60",
-		"set-option -t @7 status-right  #{prefix} o: next pane   #{prefix} d: detach ",
+		run,
+		"< new-session -d -s parking-lots -n lab -x 100 -y 40 -P -F #{window_id} #{pane_id} -c WD " +
+			`/bin/sh -c KEEP larry EXE node --sname larry --join=127.0.0.1:1 --no-faults=true --cookie=it's; --cluster=lots`,
+		run,
+		"< set-option -w -t @7 pane-border-status top",
+		"< set-option -w -t @7 pane-border-format  #{pane_title} ",
+		"< select-pane -t @7 -T larry",
+		"< split-window -t @7 -c WD " +
+			`/bin/sh -c KEEP gary EXE node --sname gary --join=127.0.0.1:1 --no-faults=true --cookie=it's; --cluster=lots`,
+		"< select-pane -t @7 -T gary",
+		"< select-layout -t @7 even-vertical",
+		"< select-pane -t %9",
+		"< set-option -t @7 status-left-length 60",
+		"< set-option -t @7 status-right-length 60",
+		"< set-option -t @7 status-right  #{prefix} o: next pane   #{prefix} d: detach ",
 		"-L parking-lots attach-session",
 		"-L parking-lots has-session",
 	})
 }
 
+// The environment goes to the panes by no command line: that is for all to see.
 func TestLabWithinTmuxOpensAWindowOfIt(t *testing.T) {
 	h := withFakeTmux(t, "TMUX=/tmp/socket,1,0", "PARKING_SPACES=7", "PARKING_COOKIE=limozeen;", "NO_COLOR=1")
 	w := h.open(40, "lab", "a", "b", "c", "d")
 	w.expect("^a b c d: in the window parking-parking$")
-	in := `-c WD -e HOME=HOME -e NO_COLOR=1 -e PARKING_COOKIE=limozeen\; -e PARKING_RUNTIME_DIR=HOME/run -e PARKING_SPACES=7 `
+	const run = "source-file -"
+	in := `-c WD -e HOME=HOME -e NO_COLOR=1 -e PARKING_COOKIE=limozeen; -e PARKING_RUNTIME_DIR=HOME/run -e PARKING_SPACES=7 `
 	got := commandLines(t, w)
 	want := []string{
-		"new-window -n parking-parking -P -F #{window_id} #{pane_id} " + in + "/bin/sh -c KEEP a EXE node --sname a",
-		"set-option -w -t @7 pane-border-status top",
-		"set-option -w -t @7 pane-border-format  #{pane_title} ",
-		"select-pane -t @7 -T a",
+		run,
+		"< new-window -n parking-parking -P -F #{window_id} #{pane_id} " + in + "/bin/sh -c KEEP a EXE node --sname a",
+		run,
+		"< set-option -w -t @7 pane-border-status top",
+		"< set-option -w -t @7 pane-border-format  #{pane_title} ",
+		"< select-pane -t @7 -T a",
 	}
 	for _, name := range []string{"b", "c", "d"} {
 		want = append(want,
-			"split-window -t @7 "+in+"/bin/sh -c KEEP "+name+" EXE node --sname "+name,
-			"select-pane -t @7 -T "+name,
-			"select-layout -t @7 tiled")
+			"< split-window -t @7 "+in+"/bin/sh -c KEEP "+name+" EXE node --sname "+name,
+			"< select-pane -t @7 -T "+name,
+			"< select-layout -t @7 tiled")
 	}
-	sameLines(t, got, append(want, "select-pane -t %9"))
+	sameLines(t, got, append(want, "< select-pane -t %9"))
 }
 
 func TestALabThatDoesNotFitLeavesNothing(t *testing.T) {
@@ -110,7 +141,7 @@ func TestALabThatDoesNotFitLeavesNothing(t *testing.T) {
 	w.expect("^parking: tmux: no space for new pane; enlarge the terminal, or start fewer nodes$")
 	w.ended(1)
 	b, _ := os.ReadFile(filepath.Join(w.dir, "tmux.log"))
-	if !strings.HasSuffix(string(b), "-L|parking-parking|kill-window|-t|@7|\n") {
+	if !strings.HasSuffix(string(b), "-L parking-parking kill-window -t @7\n") {
 		t.Errorf("the window is left:\n%s", b)
 	}
 }
@@ -124,46 +155,79 @@ func TestLabRefusesATakenName(t *testing.T) {
 	w.ended(1)
 }
 
-// TestLabInTmux goes through a lab's life in the real tmux.
-func TestLabInTmux(t *testing.T) {
+// inTmux is a host with the real tmux, which has no servers on it yet.
+type inTmux struct {
+	*host
+	path string
+}
+
+func withTmux(t *testing.T, env ...string) inTmux {
+	t.Helper()
 	path, err := exec.LookPath("tmux")
 	if err != nil {
 		t.Skip("there is no tmux here: ", err)
 	}
-	h := newHost(t, "SHELL=/bin/sh", "LANG=C.UTF-8")
+	h := inTmux{newHost(t, append([]string{"SHELL=/bin/sh", "LANG=C.UTF-8"}, env...)...), path}
 	h.env = append(h.env, "TMUX_TMPDIR="+h.dir)
-	tmux := func(args ...string) (string, error) {
-		cmd := exec.Command(path, append([]string{"-L", "parking-parking"}, args...)...)
-		cmd.Env = h.env
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
-	t.Cleanup(func() { _, _ = tmux("kill-server") })
-	shows := func(pane, pattern string) {
-		t.Helper()
-		re, screen := regexp.MustCompile("(?m)"+pattern), ""
-		for end := time.Now().Add(patience); !re.MatchString(screen); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("pane %s does not show %q, but\n%s", pane, pattern, screen)
-			}
-			screen, _ = tmux("capture-pane", "-p", "-t", "lab."+pane)
-		}
-	}
+	t.Cleanup(func() { _, _ = h.tmux("kill-server") })
+	return h
+}
 
+// tmux has the lab's own server run a command.
+func (h inTmux) tmux(args ...string) (string, error) {
+	cmd := exec.Command(h.path, append([]string{"-L", "parking-parking"}, args...)...)
+	cmd.Env = h.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// shows waits until that pane does.
+func (h inTmux) shows(pane, pattern string) {
+	h.t.Helper()
+	re, screen := regexp.MustCompile("(?m)"+pattern), ""
+	for end := time.Now().Add(patience); !re.MatchString(screen); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			h.t.Fatalf("pane %s does not show %q, but\n%s", pane, pattern, screen)
+		}
+		screen, _ = h.tmux("capture-pane", "-p", "-t", pane)
+	}
+}
+
+// What a node gets by way of tmux is what was given, whatever tmux makes of
+// such characters elsewhere.
+func TestLabWithinTmuxHandsOnTheCookie(t *testing.T) {
+	const cookie = "~/it's \"$HOME\" #{pid}\\; é%"
+	h := withTmux(t)
+	socket, err := h.tmux("new-session", "-d", "-x", "100", "-y", "40", "-P", "-F", "#{socket_path},#{pid},0", "cat")
+	if err != nil {
+		t.Fatal(socket, err)
+	}
+	inside := *h.host
+	inside.env = append(slices.Clip(h.env), "TMUX="+strings.TrimSpace(socket), "PARKING_COOKIE="+cookie)
+	w := inside.open(40, "lab", "larry", "gary")
+	w.expect("^larry gary: in the window parking-parking$")
+	w.ended(0)
+	h.shows("parking-parking.1", "^joined larry$")
+	h.run("--sname", "moe", "--cookie", cookie, "-c", "await members 3")
+}
+
+// TestLabInTmux goes through a lab's life in the real tmux.
+func TestLabInTmux(t *testing.T) {
+	h := withTmux(t)
 	w := h.open(40, "lab", "larry", "gary", "--spaces", "20")
-	shows("0", `^gates 1 2 3 4 run here \(first node\)$`)
-	shows("1", `^joined larry$`)
-	panes, err := tmux("list-panes", "-F", "#{pane_title} #{pane_active} #{pane_height}")
+	h.shows("lab.0", `^gates 1 2 3 4 run here \(first node\)$`)
+	h.shows("lab.1", `^joined larry$`)
+	panes, err := h.tmux("list-panes", "-F", "#{pane_title} #{pane_active} #{pane_height}")
 	if want := "larry 1 18\ngary 0 19\n"; err != nil || panes != want {
 		t.Errorf("the panes are %q, not %q (%v)", panes, want, err)
 	}
 
 	// A node that dies leaves what it said, and how to start it again.
 	w.send("kill-node\r")
-	shows("0", `^larry ended with code 137; Enter starts it again, Ctrl-C closes this pane`)
-	shows("0", `^larry> kill-node$`)
+	h.shows("lab.0", `^larry ended with code 137; Enter starts it again, Ctrl-C closes this pane`)
+	h.shows("lab.0", `^larry> kill-node$`)
 	w.send("\r")
-	shows("0", `^joined gary$`)
+	h.shows("lab.0", `^joined gary$`)
 
 	// Detached, the nodes go on.
 	w.send("\x02d")
@@ -178,12 +242,12 @@ func TestLabInTmux(t *testing.T) {
 
 	// When the last node has left, so has tmux.
 	for _, pane := range []string{"lab.1", "lab.0"} {
-		if out, err := tmux("send-keys", "-t", pane, "quit", "Enter"); err != nil {
+		if out, err := h.tmux("send-keys", "-t", pane, "quit", "Enter"); err != nil {
 			t.Fatal(out, err)
 		}
 	}
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := tmux("has-session"); err != nil {
+		if _, err := h.tmux("has-session"); err != nil {
 			break
 		}
 		if time.Now().After(end) {

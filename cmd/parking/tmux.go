@@ -3,128 +3,22 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 )
 
-// A lab is a window of tmux with a node in each pane: of the tmux that this
-// process is in, or of a server of its own, which inherits the environment and
-// has nothing to do with the user's other sessions.
-type lab struct {
-	tmux   string // the path of the program
-	name   string // of the window; or of the server, if it is its own, and its session
-	inside bool
-	env    []string // NAME=VALUE of what the panes' processes do not inherit
-}
-
-// A pane is the name that stands above it and the command that runs in it.
-type pane struct {
-	title string
-	argv  []string
-}
-
-// keep runs in each pane. A node that has left in good order closes its pane;
-// any other end is one to be read, and to start again from.
-const keep = `until "$@"; do
-	code=$?
-	stty sane 2>/dev/null
-	printf '\n%s ended with code %s; Enter starts it again, Ctrl-C closes this pane ' "$0" "$code"
-	read -r _ || exit
-done`
-
-// firstPane is how long the first pane's node may take before the others are
-// started all the same. It is a variable for tests, where no node comes.
-var firstPane = 3 * time.Second
-
-// open makes the window with its panes; the others follow the first once that
-// has begun, for which it waits a moment. It leaves nothing behind if it fails.
-func (l *lab) open(ctx context.Context, panes []pane, begun func() bool) error {
-	first := []string{"new-window", "-n", l.name}
-	if !l.inside {
-		width, height, err := term.GetSize(int(os.Stdout.Fd()))
-		if err != nil {
-			return err
-		}
-		first = []string{"new-session", "-d", "-s", l.name, "-n", "lab", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height)}
-	}
-	first = append(first, "-P", "-F", "#{window_id} #{pane_id}")
-	where, err := l.run(ctx, l.in(first, panes[0]))
-	window, pane, ok := strings.Cut(strings.TrimSpace(where), " ")
-	if err == nil && !ok {
-		err = fmt.Errorf("tmux answered %.40q; lab needs tmux 3.0 or later", where)
-	}
-	if err != nil {
-		return err
-	}
-	for late := time.Now().Add(firstPane); !begun() && time.Now().Before(late) && ctx.Err() == nil; {
-		time.Sleep(10 * time.Millisecond)
-	}
-	layout := "even-vertical"
-	if len(panes) > 3 {
-		layout = "tiled"
-	}
-	rest := [][]string{
-		{"set-option", "-w", "-t", window, "pane-border-status", "top"},
-		{"set-option", "-w", "-t", window, "pane-border-format", " #{pane_title} "},
-		{"select-pane", "-t", window, "-T", panes[0].title},
-	}
-	for _, p := range panes[1:] {
-		rest = append(rest,
-			l.in([]string{"split-window", "-t", window}, p),
-			[]string{"select-pane", "-t", window, "-T", p.title}, // the new one is the window's active pane
-			[]string{"select-layout", "-t", window, layout},      // now, to make room for the next
-		)
-	}
-	rest = append(rest, []string{"select-pane", "-t", pane})
-	if !l.inside {
-		rest = append(rest,
-			[]string{"set-option", "-t", window, "status-left-length", "60"},
-			[]string{"set-option", "-t", window, "status-right-length", "60"},
-			[]string{"set-option", "-t", window, "status-right", " #{prefix} o: next pane   #{prefix} d: detach "})
-	}
-	if _, err := l.run(ctx, rest...); err != nil {
-		_, _ = l.run(context.WithoutCancel(ctx), []string{"kill-window", "-t", window})
-		return err
-	}
-	return nil
-}
-
-// in completes a command of tmux that makes a pane.
-func (l *lab) in(command []string, p pane) []string {
-	if dir, err := os.Getwd(); err == nil {
-		command = append(command, "-c", strings.ReplaceAll(dir, "#", "##")) // it is a format
-	}
-	for _, assignment := range l.env {
-		command = append(command, "-e", assignment)
-	}
-	return append(append(command, "/bin/sh", "-c", keep, p.title), p.argv...)
-}
-
-// show attaches this terminal until it is detached or the last pane is gone.
-func (l *lab) show(ctx context.Context) error {
-	cmd := exec.Command(l.tmux, "-L", l.name, "attach-session") // it ends with its terminal
-	cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	if err := cmd.Run(); err != nil && l.there(ctx) {
-		_, _ = l.run(ctx, []string{"kill-server"})
-		return tmuxError(err, errs.String())
-	}
-	return nil
-}
+// tmuxPatience bounds a command of tmux; they take milliseconds.
+const tmuxPatience = 10 * time.Second
 
 // there reports whether the lab's own server runs.
-func (l *lab) there(ctx context.Context) bool {
+func (l *lab) there() bool {
 	if l.inside {
 		return false
 	}
-	_, err := l.run(ctx, []string{"has-session"})
+	_, err := l.ask("has-session")
 	return err == nil
 }
 
@@ -132,44 +26,83 @@ func (l *lab) there(ctx context.Context) bool {
 func (l *lab) command(name string) string { return "tmux -L " + l.name + " " + name }
 
 // run has tmux run commands, one after another until one fails, and returns
-// what they print.
-func (l *lab) run(ctx context.Context, commands ...[]string) (string, error) {
-	var args []string
-	if !l.inside {
-		args = append(args, "-L", l.name)
-	}
+// what they print. They are handed over by standard input: everybody on the
+// host can see a process's arguments, and the panes' environment has secrets.
+func (l *lab) run(commands ...[]string) (string, error) {
+	var line strings.Builder
 	for i, c := range commands {
 		if i > 0 {
-			args = append(args, ";")
+			line.WriteString(";")
 		}
 		for _, word := range c {
-			if cut, ok := strings.CutSuffix(word, ";"); ok { // which would end the command
-				word = cut + `\;`
-			}
-			args = append(args, word)
+			line.WriteString(" " + tmuxQuote(word))
 		}
 	}
+	args := []string{"source-file", "-"}
+	if !l.inside {
+		args = append([]string{"start-server", ";"}, args...)
+	}
+	return l.tell(line.String(), args...)
+}
+
+// tmuxQuote returns the word as tmux reads it from a file.
+func tmuxQuote(word string) string {
+	var b strings.Builder
+	for _, c := range []byte(word) {
+		if c < ' ' || c > '}' || strings.IndexByte(`"\$`, c) >= 0 {
+			fmt.Fprintf(&b, `\%03o`, c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return `"` + b.String() + `"`
+}
+
+// ask has tmux run one command without secrets and returns what it prints.
+func (l *lab) ask(command ...string) (string, error) { return l.tell("", command...) }
+
+// tell runs tmux with that standard input and returns what it prints. It is not
+// interrupted half-way, and ends soon.
+func (l *lab) tell(input string, args ...string) (string, error) {
+	if !l.inside {
+		args = append([]string{"-L", l.name}, args...)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tmuxPatience)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, l.tmux, args...)
+	cmd.Stdin = strings.NewReader(input)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		return "", tmuxError(err, errs.String())
+	cmd.WaitDelay = time.Second // for what a server that it has started may hold open
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return out.String(), nil
+	case ctx.Err() != nil:
+		return "", errors.New("tmux does not answer; end it, or try again")
+	case errs.Len() == 0: // where a file's faults are not told
+		return "", tmuxError(err, out.String())
 	}
-	return out.String(), nil
+	return "", tmuxError(err, errs.String())
 }
+
+// needed is what to do about a tmux that does not understand.
+const needed = "lab needs tmux 3.1 or later"
 
 // tmuxError says in a line what tmux has said and, where that is known, what to
 // do.
 func tmuxError(err error, said string) error {
 	first, _, _ := strings.Cut(strings.TrimSpace(said), "\n")
+	first = strings.TrimPrefix(first, "-:1: ") // of standard input, which nobody has typed
 	hint := ""
 	switch {
 	case first == "":
 		return fmt.Errorf("tmux: %w", err)
 	case strings.Contains(first, "no space"):
 		hint = "; enlarge the terminal, or start fewer nodes"
-	case strings.HasPrefix(first, "usage"), strings.Contains(first, "unknown"), strings.Contains(first, "invalid"):
-		hint = "; lab needs tmux 3.0 or later"
+	case strings.Contains(first, "usage"), strings.Contains(first, "unknown"), strings.Contains(first, "invalid"),
+		strings.HasPrefix(first, "-: "): // no file of that name
+		hint = "; " + needed
 	}
 	return fmt.Errorf("tmux: %.200s%s", first, hint)
 }
