@@ -97,7 +97,7 @@ func typedFlags(flags *pflag.FlagSet) (args []string) {
 }
 
 // runLab opens the panes and, unless it is in tmux already, shows them until
-// they are detached or gone. The nodes belong to tmux.
+// they are detached or gone, or ctx ends. The nodes belong to tmux.
 func runLab(ctx context.Context, s settings, names, flags []string) (err error) {
 	ctx, sig := catch(ctx)
 	defer sig.stop()
@@ -150,7 +150,7 @@ func runLab(ctx context.Context, s settings, names, flags []string) (err error) 
 		fmt.Fprintf(os.Stderr, "%s: in the window %s\n", strings.Join(names, " "), l.name)
 		return nil
 	}
-	if err := l.show(); err != nil {
+	if err := l.show(ctx, sig); err != nil {
 		return err
 	}
 	if l.there() {

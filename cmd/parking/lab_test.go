@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -190,6 +191,79 @@ func (h inTmux) shows(pane, pattern string) {
 			h.t.Fatalf("pane %s does not show %q, but\n%s", pane, pattern, screen)
 		}
 		screen, _ = h.tmux("capture-pane", "-p", "-t", pane)
+	}
+}
+
+// What turns an xterm to the screen of a program, and back.
+const otherScreen, firstScreen = "\x1b[?1049h", "\x1b[?1049l"
+
+// However a terminal is taken from a lab, it is as it was, and the nodes go on.
+func TestNodesOutliveTheirTerminal(t *testing.T) {
+	for what, c := range map[string]struct {
+		lab  bool // it is lab that is signalled, not the tmux that it has started
+		sig  syscall.Signal
+		code int
+	}{
+		"tmux ended":      {false, syscall.SIGTERM, 0},
+		"tmux killed":     {false, syscall.SIGKILL, 0},
+		"lab ended":       {true, syscall.SIGTERM, 143},
+		"lab interrupted": {true, syscall.SIGINT, 130},
+	} {
+		t.Run(what, func(t *testing.T) {
+			h := withTmux(t)
+			w := h.open(40, "lab", "larry")
+			w.expect("first node")
+			pid := h.clientPID()
+			if c.lab {
+				out, err := exec.Command("ps", "-o", "ppid=", "-p", strconv.Itoa(pid)).Output()
+				if err != nil {
+					t.Fatal(err)
+				}
+				pid = number(t, string(out))
+			}
+			if err := syscall.Kill(pid, c.sig); err != nil {
+				t.Fatal(err)
+			}
+			w.expect("the nodes go on; tmux -L parking-parking attach returns to them")
+			w.ended(c.code)
+			_, shown, _ := strings.Cut(w.raw.String(), otherScreen)
+			if _, after, _ := strings.Cut(shown, firstScreen); !strings.Contains(after, "the nodes go on") {
+				t.Errorf("that is not told on the screen of before: %q", shown)
+			}
+			if spaces := h.run("attach", "larry", "-c", "spaces"); spaces != "100 spaces: 0 taken, 100 free\n" {
+				t.Errorf("larry has %q", spaces)
+			}
+		})
+	}
+}
+
+// clientPID returns the process of the one terminal that shows the lab.
+func (h inTmux) clientPID() int {
+	h.t.Helper()
+	out, err := h.tmux("list-clients", "-F", "#{client_pid}")
+	if err != nil {
+		h.t.Fatal(out, err)
+	}
+	return number(h.t, out)
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestALabThatCannotBeShownLeavesNothing(t *testing.T) {
+	h := withTmux(t)
+	h.env = append(h.env, "TERM=nonsense")
+	w := h.open(40, "lab", "larry")
+	w.expect("^parking: tmux: .*terminal: nonsense; set TERM ")
+	w.ended(1)
+	if out, err := h.tmux("list-sessions"); err == nil {
+		t.Errorf("there is still %s", out)
 	}
 }
 

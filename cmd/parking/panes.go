@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -41,6 +42,9 @@ done`
 // firstPane is how long the first pane's node may take before the others are
 // started all the same. It is a variable for tests, where no node comes.
 var firstPane = 3 * time.Second
+
+// detachPatience is how long this terminal may take to be detached.
+const detachPatience = 2 * time.Second
 
 // open makes the window with its panes; the others follow the first once that
 // has begun, for which it waits a moment. It leaves nothing behind if it fails
@@ -109,15 +113,46 @@ func (l *lab) in(command []string, p pane) []string {
 	return append(append(command, "/bin/sh", "-c", keep, p.title), p.argv...)
 }
 
-// show attaches this terminal until it is detached or the last pane is gone.
-func (l *lab) show() error {
-	cmd := exec.Command(l.tmux, "-L", l.name, "attach-session") // it ends with its terminal
+// show attaches this terminal until it is detached or the last pane is gone;
+// the end of ctx detaches it. The nodes go on in every case but one: a terminal
+// that could not be attached at all leaves nothing behind.
+func (l *lab) show(ctx context.Context, sig *signals) error {
+	cmd := exec.CommandContext(ctx, l.tmux, "-L", l.name, "attach-session")
 	cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
-	if err := cmd.Run(); err != nil && l.there() {
+	// Told to end, it has the terminal put back. No other terminal that shows
+	// this lab is detached by that.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = detachPatience
+	modes, err := term.GetState(int(os.Stdin.Fd()))
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	restore := func() {
+		_ = cmd.Process.Kill()
+		_ = term.Restore(int(os.Stdin.Fd()), modes)
+	}
+	sig.restore.Store(&restore)
+	err = cmd.Wait()
+	sig.restore.Store(nil)
+	if err == nil {
+		return nil
+	}
+	restore() // tmux may have been killed, or stand still
+	if ctx.Err() == nil && l.neverShown() {
 		_, _ = l.ask("kill-server")
 		return tmuxError(err, errs.String())
 	}
 	return nil
+}
+
+// neverShown reports whether the lab's own server runs and no terminal has
+// been attached to it yet.
+func (l *lab) neverShown() bool {
+	last, err := l.ask("display-message", "-p", "-t", l.name, "#{session_last_attached}")
+	return err == nil && strings.TrimSpace(last) == ""
 }

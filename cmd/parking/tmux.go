@@ -100,6 +100,8 @@ func tmuxError(err error, said string) error {
 		return fmt.Errorf("tmux: %w", err)
 	case strings.Contains(first, "no space"):
 		hint = "; enlarge the terminal, or start fewer nodes"
+	case strings.Contains(first, "unsuitable terminal"):
+		hint = "; set TERM to a terminal that this host knows"
 	case strings.Contains(first, "usage"), strings.Contains(first, "unknown"), strings.Contains(first, "invalid"),
 		strings.HasPrefix(first, "-: "): // no file of that name
 		hint = "; " + needed
