@@ -16,6 +16,7 @@ import (
 // fakeTmux notes its arguments, and after a "<" the commands that it reads, and
 // answers as tmux does.
 const fakeTmux = `#!/bin/sh
+echo $PPID >"$HOME/lab.pid"
 input=
 case "$*" in *source-file*) input="
 <$(cat)" ;; esac
@@ -144,6 +145,32 @@ func TestALabThatDoesNotFitLeavesNothing(t *testing.T) {
 	b, _ := os.ReadFile(filepath.Join(w.dir, "tmux.log"))
 	if !strings.HasSuffix(string(b), "-L parking-parking kill-window -t @7\n") {
 		t.Errorf("the window is left:\n%s", b)
+	}
+}
+
+func TestALabThatIsEndedBeforeItIsOpenLeavesNothing(t *testing.T) {
+	h := withFakeTmux(t)
+	h.env = append(h.env, "TEST_NO_NODE=") // so that it waits for one
+	w := h.open(40, "lab", "larry", "gary")
+	log := func() string {
+		b, _ := os.ReadFile(filepath.Join(w.dir, "tmux.log"))
+		return string(b)
+	}
+	for end := time.Now().Add(patience); !strings.Contains(log(), "new-session"); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no session is opened")
+		}
+	}
+	pid, err := os.ReadFile(filepath.Join(w.dir, "lab.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(number(t, string(pid)), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	w.ended(143)
+	if got := log(); !strings.HasSuffix(got, "-L parking-parking kill-window -t @7\n") || strings.Contains(got, "split-window") {
+		t.Errorf("the window is left:\n%s", got)
 	}
 }
 

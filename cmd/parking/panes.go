@@ -129,7 +129,10 @@ func (l *lab) show(ctx context.Context, sig *signals) error {
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
+	switch err := cmd.Start(); {
+	case ctx.Err() != nil && cmd.Process == nil:
+		return nil
+	case err != nil:
 		return err
 	}
 	restore := func() {
