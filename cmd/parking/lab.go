@@ -26,7 +26,7 @@ func labCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "lab NAME...",
 		Short: "several nodes, each in a pane of tmux",
-		Long: "lab starts a node for each NAME, side by side in panes of tmux, with the flags given.\n" +
+		Long: "lab starts a node for each NAME, each in a pane of tmux, with the flags given.\n" +
 			"Within tmux it opens a window of that tmux.",
 		Example: "  parking lab larry gary harry --spaces 20",
 		RunE: func(c *cobra.Command, names []string) error {
@@ -72,8 +72,8 @@ func checkLab(s settings, names []string) error {
 		return wrong("--bind %s is one port for %d nodes; leave the port out", s.Bind, len(names))
 	}
 	for i, name := range names {
-		if !lot.ValidName(name) {
-			return wrong("the name %.40q is not 1 to %d of a-z, 0-9 and -", name, lot.MaxName)
+		if err := lot.CheckName("name", name); err != nil {
+			return &usageError{err}
 		}
 		if slices.Contains(names[:i], name) {
 			return wrong("the name %s stands there twice", name)

@@ -38,10 +38,10 @@ func (p *parser) start(args []string) (step, error) {
 	for _, word := range names {
 		together := strings.Split(word, "+")
 		for _, name := range together {
-			switch {
-			case !lot.ValidName(name):
-				return nil, fmt.Errorf("the name %.40q is not 1 to %d of a-z, 0-9 and -", name, lot.MaxName)
-			case p.running[name]:
+			if err := lot.CheckName("name", name); err != nil {
+				return nil, err
+			}
+			if p.running[name] {
 				return nil, fmt.Errorf("%s runs already; start another, or restart it", name)
 			}
 			p.running[name], p.flags[name] = true, flags
