@@ -41,11 +41,11 @@ func read(c *call) error {
 	if n := r.Spaces.Over(); n > 0 {
 		over = c.paint.warn(fmt.Sprintf(", over by %d", n))
 	}
-	fmt.Fprintln(c.out, Line(c.opt.Width,
+	_, err := fmt.Fprintln(c.out, Line(c.opt.Width,
 		node.Ledger+" on "+c.paint.node(c.node.Name()), "digest "+r.Digest.String(), c.sameAs(),
 		fmt.Sprintf("%d of %d taken%s", r.Spaces.Taken, r.Spaces.Total, over)))
-	if len(r.Vehicles) == 0 {
-		return nil
+	if err != nil || len(r.Vehicles) == 0 {
+		return err
 	}
 	rows := make([][]string, 0, len(shown))
 	now := time.Now()
@@ -60,9 +60,9 @@ func read(c *call) error {
 		return err
 	}
 	if left := len(r.Vehicles) - len(shown); left > 0 {
-		fmt.Fprintf(c.out, " and %d more\n", left)
+		_, err = fmt.Fprintf(c.out, " and %d more\n", left)
 	}
-	return nil
+	return err
 }
 
 // sameAs tells which other nodes have the same digest. It asks them, and gives

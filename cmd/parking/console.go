@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -57,17 +58,38 @@ func newConsole(t terminal, sig *signals) (*console, error) {
 
 func (c *console) close() {
 	for _, f := range c.scripts {
-		f.Close()
+		if f != nil {
+			f.Close()
+		}
 	}
 }
 
-// openScript opens a file of commands, which may be a pipe.
+// openScript opens a file of commands. A pipe, which has to be waited for, is
+// opened when its turn comes: till then it is nil.
 func openScript(name string) (*os.File, error) {
 	path, err := expand(name)
 	if err != nil {
 		return nil, err
 	}
+	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, nil
+	}
 	return repl.OpenCommands(name, path, true)
+}
+
+// script runs the commands of a file.
+func (c *console) script(ctx context.Context, name string, f *os.File) error {
+	if f == nil {
+		path, err := expand(name)
+		if err == nil {
+			f, err = repl.OpenCommands(name, path, true)
+		}
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+	}
+	return c.shell.Run(ctx, name, f)
 }
 
 // serve gives the console its session; die is nil where the node is in another
@@ -84,8 +106,30 @@ func (t *terminal) interactive() bool {
 	return !t.scripted() && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
 }
 
+// abandonAfter is how long a command may take to end after its context has:
+// one that waits for a file or a terminal that nobody serves never does.
+const abandonAfter = 2 * time.Second
+
 // run drives the session until it is done or ctx ends. The error is for tell.
 func (c *console) run(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- c.drive(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(abandonAfter): // it stays behind; the process ends soon
+		prompt.Restore()
+		return ctx.Err()
+	}
+}
+
+// drive is run, and returns when all has ended.
+func (c *console) drive(ctx context.Context) error {
 	switch {
 	case len(c.Commands) > 0:
 		for _, line := range c.Commands {
@@ -96,7 +140,7 @@ func (c *console) run(ctx context.Context) error {
 		return nil
 	case len(c.scripts) > 0:
 		for i, f := range c.scripts {
-			if err := c.shell.Run(ctx, c.Files[i], f); err != nil {
+			if err := c.script(ctx, c.Files[i], f); err != nil {
 				return err
 			}
 		}

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
+	"regexp"
+	"slices"
 
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
@@ -50,18 +51,46 @@ func fromFile(path string, flags *pflag.FlagSet) func(*koanf.Koanf) error {
 		case errors.As(err, &unreadable):
 			return fmt.Errorf("cannot read the settings: %w", err)
 		case err != nil:
-			return &usageError{fmt.Errorf("the settings in %s are no YAML: %w", path, err)}
+			return &usageError{fmt.Errorf("the settings in %s are no YAML of settings%s", path, where(err))}
 		}
 		for _, key := range k.Keys() {
 			if key != "config" && setting(flags, key) != nil {
 				continue
 			}
-			hint := repl.DidYouMean(key, settingNames(flags), "settings are named as the flags are")
-			key = strings.ReplaceAll(key, delimiter, ".")
-			return &usageError{fmt.Errorf("%s: there is no setting %.40q; %s", path, key, hint)}
+			if !likeASetting.MatchString(key) { // it may be a secret: another file, or a line gone wrong
+				return &usageError{fmt.Errorf("%s: a line names no setting; settings are named as the flags are, and set as in spaces: 30", path)}
+			}
+			names := slices.DeleteFunc(settingNames(flags), func(name string) bool { return name == "config" })
+			hint := repl.DidYouMean(key, names, "settings are named as the flags are")
+			return &usageError{fmt.Errorf("%s: there is no setting %q; %s", path, key, hint)}
 		}
 		return nil
 	}
+}
+
+// likeASetting is what a setting may be called.
+var likeASetting = regexp.MustCompile(`^[a-z][a-z_-]{0,23}$`)
+
+// inLine is where the YAML library says that something is wrong. What it says
+// of it may quote the file, and so a secret.
+var inLine = regexp.MustCompile(`line (\d+)`)
+
+// where tells where a file of settings is wrong.
+func where(err error) string {
+	if odd, ok := errors.AsType[*oddValueError](err); ok {
+		return ": " + odd.Error()
+	}
+	if m := inLine.FindStringSubmatch(err.Error()); m != nil {
+		return "; look at line " + m[1]
+	}
+	return ""
+}
+
+// oddValueError is a setting that is neither a value nor a list of them.
+type oddValueError struct{ setting string }
+
+func (e *oddValueError) Error() string {
+	return e.setting + " is neither a value nor a list of them"
 }
 
 // asWritten reads YAML and leaves values as they were written: a cookie of 012
@@ -86,7 +115,10 @@ func (asWritten) Unmarshal(b []byte) (map[string]any, error) {
 			}
 			out[key] = list
 		default:
-			return nil, fmt.Errorf("%s is neither a value nor a list of them", key)
+			if !likeASetting.MatchString(key) {
+				key = "a setting"
+			}
+			return nil, &oddValueError{key}
 		}
 	}
 	return out, nil

@@ -57,8 +57,12 @@ func (h *historyFile) load() (*prompt.History, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return prompt.NewHistory(), nil
 	}
-	if err == nil && !info.Mode().IsRegular() {
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
 		err = fmt.Errorf("%s is no regular file", h.path)
+	case info.Mode().Perm()&0o200 == 0:
+		err = fmt.Errorf("%s is not to be written to", h.path)
 	}
 	if err != nil {
 		return prompt.NewHistory(), err

@@ -65,7 +65,9 @@ func runNode(ctx context.Context, s settings, remarks []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, claim.Release()) }()
 
-	log := slog.New(slog.NewTextHandler(c.aside, &slog.HandlerOptions{Level: s.level})).With("node", s.Name)
+	logged := newLogs(c.aside)
+	defer logged.close()
+	log := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: s.level})).With("node", s.Name)
 	network, err := listen(s, claim.Port(), log)
 	if err != nil {
 		return err

@@ -86,7 +86,11 @@ func (w *window) appears(typed, menu string) {
 		}) {
 			return
 		}
-		w.send("x\x7f")
+		again := "x\x7f"
+		if strings.HasSuffix(typed, "\t") {
+			again = "\t"
+		}
+		w.send(again)
 	}
 	w.t.Fatalf("after %q there is no %q:\n%s", typed, menu, w.text()[from:])
 }
@@ -131,7 +135,7 @@ func TestTypingAmongEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, w := range slices.Backward(windows) {
-		w.expect("gary (left|failed)") // a machine that is too busy is taken for dead
+		end := w.expect("gary (left|failed)")[1]
 		w.send(line[typed:] + "\r")
 		w.expect("^5000 spaces: ")
 		w.send("history\r")
@@ -153,7 +157,7 @@ func TestTypingAmongEvents(t *testing.T) {
 			n, _ := strconv.Atoi(m[1] + m[2])
 			left += n
 		}
-		if len(shown)+left < events*9/10 {
+		if end == "left" && len(shown)+left < events*9/10 { // a machine that is too busy is taken for dead
 			t.Errorf("of %d events %d were shown, and %d told of", events, len(shown), left)
 		}
 		w.send("quit\r")

@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -212,6 +213,36 @@ func TestResize(t *testing.T) {
 	}
 	s.send("\r")
 	s.reported("exec " + line)
+}
+
+// In a window too narrow for anything a prompt lives on.
+func TestNarrowestWindow(t *testing.T) {
+	s := start(t, 16, 60, "")
+	s.send("say o")
+	for _, cols := range []int{3, 1, 2, 5} {
+		s.resize(16, cols)
+		s.send("x")
+		s.order("event narrow")
+	}
+	s.resize(16, 60)
+	s.send("\r")
+	s.executed("say oxxxx")
+	s.prompt()
+	s.resize(16, 2)
+	s.order("cancel")
+	s.returned(context.Canceled)
+}
+
+// A line has a bound, and lives on behind it.
+func TestLongestLine(t *testing.T) {
+	s := start(t, 16, 60, "")
+	for range 20 {
+		s.send(strings.Repeat("0123456789", 400))
+	}
+	s.send("\x15say one\r")
+	s.executed("say one")
+	s.send("\x04")
+	s.returned(nil)
 }
 
 func TestWideCharacters(t *testing.T) {

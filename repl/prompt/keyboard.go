@@ -35,7 +35,12 @@ type lineState struct {
 	selected  bool // one of them is selected
 
 	sure string // what Tab adds, before it selects an entry
+	size int    // of the line, in bytes
 }
+
+// maxTyped bounds the line, in bytes: in the narrowest window it has no more
+// rows than go-prompt counts. What is typed beyond is dropped.
+const maxTyped = 64 << 10
 
 // A keyboard is go-prompt's ConsoleParser. It queues what was typed and hands
 // it over one token at a time, the next one when the last one was drawn.
@@ -88,15 +93,20 @@ func (k *keyboard) TearDown() error {
 	return nil
 }
 
+// leastCols is how many columns go-prompt wants to draw at all. In fewer the
+// line is drawn awry, until the window is wider.
+const leastCols = 8
+
 // GetWinSize returns the window's size, with more rows than it has: go-prompt
 // erases the screen when its menu might not fit, and the completer sees to it
-// that it does.
+// that it does. Where go-prompt finds a window too small it draws nothing that
+// the screen could tell from no drawing.
 func (k *keyboard) GetWinSize() *goprompt.WinSize {
 	_, cols := k.tty.size()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.cols = cols
-	return &goprompt.WinSize{Row: math.MaxUint16, Col: uint16(cols)}
+	return &goprompt.WinSize{Row: math.MaxUint16, Col: uint16(max(cols, leastCols))}
 }
 
 // Read waits for the next token. After the last one of a line it returns an
@@ -142,6 +152,8 @@ func (k *keyboard) deliverTyped() []byte {
 	switch {
 	case t.kind == enter && k.line.searching && !k.line.found:
 		return k.deliver(key, ctrlG) // nothing was found, and nothing is run
+	case t.kind == text && k.line.size+len(t.data) > maxTyped:
+		return k.deliver(key, noKey)
 	case t.kind == key && t.data == tab && k.line.sure != "":
 		return k.deliver(text, k.line.sure)
 	case t.kind == enter || t.kind == accept:

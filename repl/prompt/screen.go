@@ -47,7 +47,7 @@ func (s *screen) writeLines(lines []string) {
 func (s *screen) WriteStr(data string) {
 	s.strings++
 	if s.strings == 2 {
-		s.line.blank = data == ""
+		s.line.blank, s.line.size = data == "", len(data)
 	}
 	if s.marking {
 		// The selection shows without colours, too.

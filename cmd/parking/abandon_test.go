@@ -1,0 +1,70 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A log that nobody reads holds up nobody who writes it.
+func TestLogsNeverBlock(t *testing.T) {
+	out, in := io.Pipe()
+	l := newLogs(in)
+	for range maxLogs + 100 {
+		if _, err := io.WriteString(l, "line\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buf := make([]byte, 64)
+	if n, err := out.Read(buf); err != nil || string(buf[:n]) != "line\n" { // it reads again
+		t.Fatal(string(buf[:n]), err)
+	}
+	go func() {
+		_, _ = io.WriteString(l, "last\n")
+		l.close()
+		<-l.done
+		in.Close()
+	}()
+	rest, err := io.ReadAll(out)
+	if err != nil || !strings.Contains(string(rest), " lines of the log are lost\nlast\n") {
+		t.Errorf("the end is %q, %v", rest[max(0, len(rest)-200):], err)
+	}
+}
+
+// TERM ends a node in good order also where a command waits for what never
+// comes: a pipe that nobody writes to.
+func TestTermEndsWhatWaitsForever(t *testing.T) {
+	h := newHost(t)
+	pipe := filepath.Join(h.dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gary := h.open(24, "--sname", "gary")
+	gary.prompt("gary")
+	larry := h.open(24, "--sname", "larry", "-f", pipe)
+	gary.expect("larry joined")
+	h.signal("larry", syscall.SIGTERM)
+	larry.ended(143)
+	gary.expect("larry left")
+	gary.send("\x04")
+	gary.ended(0)
+}
+
+// What is wrong in a file of settings may be a secret: another file, a slip.
+func TestASecretInAnOddFileIsNotTold(t *testing.T) {
+	h := newHost(t)
+	file := filepath.Join(h.dir, "odd.yaml")
+	for _, text := range []string{"cookie: *S3CR3T\n", "S3CR3T-cookie\n", "cookie S3CR3T: 1\n", "S3CR3T: 1\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w := h.open(24, "--sname", "larry", "--config", file)
+		w.ended(2)
+		if strings.Contains(w.text(), "S3CR3T") {
+			t.Errorf("%q is told: %s", text, w.text())
+		}
+	}
+}
