@@ -88,6 +88,8 @@ func TestStepsAtATerminal(t *testing.T) {
 			}
 			d := prepare(t, write(t, "start larry\nlarry> spaces\n"), "--step", "--no-color")
 			d.Stdin, d.Stdout = tty, tty
+			// Only what a shell that controls jobs has started can be stopped.
+			d.Path, d.Args = "/bin/sh", append([]string{"sh", "-mc", `"$@"; exit $?`, "sh"}, d.Args...)
 			d.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 			if err := d.Start(); err != nil {
 				t.Fatal(err)
