@@ -172,7 +172,7 @@ var conditionNames = options(
 func afterAwait(c *completion) []candidate {
 	alive := func() []candidate {
 		n := len(nodes(c))
-		return []candidate{{word: strconv.Itoa(n), about: count(n, "node") + " alive now"}}
+		return []candidate{{word: strconv.Itoa(n), about: Count(n, "node") + " alive now"}}
 	}
 	switch n := len(c.args); {
 	case n == 0:

@@ -77,7 +77,7 @@ func (e *Engine) Watch(ctx context.Context, opt Options, show func(string)) erro
 				return ErrGone
 			}
 			if n := sub.Missed(); n > 0 {
-				show(fmt.Sprintf("... %s not shown", count(n, "event")))
+				show(fmt.Sprintf("... %s not shown", Count(n, "event")))
 			}
 			show(renderEvent(ev, opt))
 		}

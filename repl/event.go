@@ -24,11 +24,11 @@ func renderEvent(e node.Event, opt Options) string {
 	sign, what, right := p.warn("!"), reason, ""
 	switch e.Kind {
 	case node.NodeJoined:
-		sign, what, right = p.good("+"), who+" joined", count(e.Count, "node")
+		sign, what, right = p.good("+"), who+" joined", Count(e.Count, "node")
 	case node.NodeLeft:
-		sign, what, right = p.warn("-"), who+" left", count(e.Count, "node")
+		sign, what, right = p.warn("-"), who+" left", Count(e.Count, "node")
 	case node.NodeFailed:
-		sign, what, right = p.bad("x"), fmt.Sprintf("%s failed (%s)", who, reason), count(e.Count, "node")
+		sign, what, right = p.bad("x"), fmt.Sprintf("%s failed (%s)", who, reason), Count(e.Count, "node")
 	case node.VehicleCame:
 		sign, what, right = ">", fmt.Sprintf("%s came by gate %d", e.Plate, e.Gate), who
 	case node.VehicleLeft:
@@ -53,7 +53,7 @@ func renderEvent(e node.Event, opt Options) string {
 	case node.SettingSet:
 		sign, what, right = "=", fmt.Sprintf("%s set to %d", reason, e.Count), who
 	case node.StateJoined:
-		sign, what = "=", fmt.Sprintf("caught up: %s came, %d left", count(e.Count, "vehicle"), e.Gone)
+		sign, what = "=", fmt.Sprintf("caught up: %s came, %d left", Count(e.Count, "vehicle"), e.Gone)
 	case node.LotOver:
 		what = fmt.Sprintf("the lot is over by %d", e.Count)
 	}

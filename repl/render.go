@@ -160,8 +160,8 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
 }
 
-// count reads "1 node" or "2 nodes".
-func count(n int, what string) string {
+// Count returns "1 node" or "2 nodes", as many of what as there are.
+func Count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

@@ -22,7 +22,7 @@ func trackEntry(c *call) error {
 // came answers an entry that was recorded: one too many is told.
 func (c *call) came(after lot.Spaces) error {
 	if after.Over() > 0 {
-		c.remark("warning: the lot is over by %d: %s in %s", after.Over(), count(after.Taken, "vehicle"), count(after.Total, "space"))
+		c.remark("warning: the lot is over by %d: %s in %s", after.Over(), Count(after.Taken, "vehicle"), Count(after.Total, "space"))
 	}
 	return c.ok("%s", free(after))
 }
@@ -136,7 +136,7 @@ func rebalance(c *call) error {
 	if moved == 0 {
 		return c.ok("the gates are spread already")
 	}
-	return c.ok("%s moved", count(moved, "gate"))
+	return c.ok("%s moved", Count(moved, "gate"))
 }
 
 func killNode(c *call) error {

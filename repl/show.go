@@ -97,7 +97,7 @@ func showSpaces(c *call) error {
 	if c.opt.Format == JSON {
 		return writeJSON(c.out, spacesOverJSON{spacesOf(s), s.Over()})
 	}
-	line := fmt.Sprintf("%s: %d taken, %d free", count(s.Total, "space"), s.Taken, s.Free())
+	line := fmt.Sprintf("%s: %d taken, %d free", Count(s.Total, "space"), s.Taken, s.Free())
 	if s.Over() > 0 {
 		line += c.paint.warn(fmt.Sprintf(", over by %d", s.Over()))
 	}
@@ -178,8 +178,8 @@ func showStatus(c *call) error {
 		{"incarnation", fmt.Sprintf("%016x", s.Incarnation)},
 		{"version", strings.Join(version, " ")},
 		{"digest", s.Digest.String()},
-		{"lag", count(int(s.Lag), "change")},
-		{"queue", count(s.Queue, "change")},
+		{"lag", Count(int(s.Lag), "change")},
+		{"queue", Count(s.Queue, "change")},
 		{"up", ago(s.Uptime)},
 	})
 }

@@ -117,7 +117,7 @@ func (v *view) show(answer string) error {
 	}
 	lines := strings.Split(strings.TrimRight(answer, "\n"), "\n")
 	if most := max(2, v.rows-1); len(lines) > most {
-		lines = append(lines[:most-1], fmt.Sprintf("... %s more", count(len(lines)-most+1, "line")))
+		lines = append(lines[:most-1], fmt.Sprintf("... %s more", Count(len(lines)-most+1, "line")))
 	}
 	for _, line := range lines {
 		fmt.Fprintf(&b, "%s%s\n", eraseLine, text.Trim(line, v.columns))

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"parking/repl"
 )
 
 // Config says how scripts are played.
@@ -70,14 +72,7 @@ func (r Report) String() string {
 	case r.Err != nil:
 		outcome = "failed"
 	}
-	return fmt.Sprintf("%s: %s, %s, %.1f s, %s", r.Script, count(r.Steps, "step"), count(r.Checks, "check"), r.Took.Seconds(), outcome)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%s: %s, %s, %.1f s, %s", r.Script, repl.Count(r.Steps, "step"), repl.Count(r.Checks, "check"), r.Took.Seconds(), outcome)
 }
 
 // Run plays a script until its end, its first failure, or the end of ctx. It

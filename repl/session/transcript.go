@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"parking/repl"
 )
 
 // A transcript is what a run shows, on its screen and in its recording. What
@@ -131,7 +133,7 @@ func (t *transcript) rest(err error) error {
 		err = t.both(e + "\n")
 	}
 	if t.missed > 0 {
-		err = t.both(fmt.Sprintf("... %s not shown\n", count(t.missed, "event")))
+		err = t.both(fmt.Sprintf("... %s not shown\n", repl.Count(t.missed, "event")))
 	}
 	t.events, t.missed = nil, 0
 	return err
