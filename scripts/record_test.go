@@ -190,7 +190,7 @@ func TestAPictureOfWhatFailedIsNotDrawn(t *testing.T) {
 	}
 	d := start(t, write(t, "start larry\nlarry> spaces\n   7 spaces\n"), "--record", file)
 	d.ends(t, 1)
-	if !strings.HasSuffix(d.stderr.String(), "parking: "+file+": what failed is not drawn\n") {
+	if !strings.HasSuffix(d.stderr.String(), "parking: "+file+": what has not passed is not drawn\n") {
 		t.Errorf("it says %s", d.stderr.String())
 	}
 	if b, err := os.ReadFile(file); string(b) != "good" {
@@ -198,6 +198,32 @@ func TestAPictureOfWhatFailedIsNotDrawn(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Dir(file)); len(left) != 1 {
 		t.Errorf("beside the picture there is %v, %v", left, err)
+	}
+}
+
+// Nor does what never ends, or has not even begun.
+func TestAGoodRecordingIsKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cast, picture := filepath.Join(dir, "x.cast"), filepath.Join(dir, "x.svg")
+	for _, file := range []string{cast, picture} {
+		if err := os.WriteFile(file, []byte("good"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(t, write(t, "start larry\nlary> read\n"), "--record", cast).ends(t, 1)
+	d := start(t, write(t, waiting), "--record", picture)
+	nodes := processes(d.read(t, "25s"))
+	if err := d.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range nodes {
+		awaitGone(t, pid)
+	}
+	for _, file := range []string{cast, picture} {
+		if b, err := os.ReadFile(file); string(b) != "good" {
+			t.Errorf("%s is now %q, %v", file, b, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,11 +21,15 @@ type still struct {
 	file  *renameio.PendingFile // takes the place of an older one when it is whole
 	title string
 	text  strings.Builder
-	full  bool
+	full  bool // what comes now is left out
 }
 
 func newStill(cfg RecordConfig) (form, error) {
-	file, err := renameio.NewPendingFile(cfg.Path, renameio.WithPermissions(0o644))
+	path := cfg.Path
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		path = file // the link stays
+	}
+	file, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644), renameio.WithExistingPermissions())
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +44,7 @@ func (p *still) write(_ time.Duration, s string) error {
 	case p.full:
 	case p.text.Len()+len(s) > maxStill:
 		p.full = true
-		p.text.WriteString("\n... and more than a picture holds\n")
+		p.text.WriteString("\x1b[0m\n... and more than a picture holds\n")
 	default:
 		p.text.WriteString(s)
 	}
@@ -49,7 +54,7 @@ func (p *still) write(_ time.Duration, s string) error {
 func (p *still) close(passed bool) error {
 	defer func() { _ = p.file.Cleanup() }() // what is not in place
 	if !passed {
-		return errors.New("what failed is not drawn")
+		return errors.New("what has not passed is not drawn")
 	}
 	if _, err := p.file.Write(render(p.title, p.text.String())); err != nil {
 		return err

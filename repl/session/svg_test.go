@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -37,6 +40,53 @@ func TestIndexedColours(t *testing.T) {
 		if got := indexed(i); got != want {
 			t.Errorf("colour %d is %q, want %q", i, got, want)
 		}
+	}
+}
+
+func TestAPictureEndsWhereItIsFull(t *testing.T) {
+	var p still
+	for _, s := range []string{"\x1b[31mfirst", strings.Repeat("x", maxStill), "small enough\n", "the end\n"} {
+		if err := p.write(0, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, _ := wrap(p.text.String())
+	if len(rows) != 2 || rows[0][0].text != "first" || rows[1][0] != (span{text: "... and more than a picture holds"}) {
+		t.Errorf("it shows %v", rows)
+	}
+}
+
+func TestAPictureTakesTheOldOnesPlace(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "x.svg"), filepath.Join(dir, "link.svg")
+	if err := errors.Join(os.WriteFile(file, []byte("old"), 0o604), os.Symlink(file, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, passed := range []bool{false, true} {
+		rec, err := Record(RecordConfig{Path: link})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(rec, "new")
+		if b, err := os.ReadFile(file); string(b) != "old" {
+			t.Errorf("before its end the file is %q, %v", b, err)
+		}
+		if err := rec.Close(passed); (err == nil) != passed {
+			t.Errorf("passed is %v, the error %v", passed, err)
+		}
+		b, err := os.ReadFile(file)
+		if strings.Contains(string(b), "new</text>") != passed || (string(b) == "old") == passed {
+			t.Errorf("passed is %v, the file %q, %v", passed, b, err)
+		}
+	}
+	if info, err := os.Lstat(file); err != nil || info.Mode() != 0o604 {
+		t.Errorf("its mode is %v, %v", info.Mode(), err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode().Type() != os.ModeSymlink {
+		t.Errorf("the link is %v, %v", info.Mode(), err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
+		t.Errorf("there are %v, %v", left, err)
 	}
 }
 

@@ -76,6 +76,7 @@ func TestAPageIsUpdatedInPlace(t *testing.T) {
 	for what, page := range map[string]string{
 		"in a list":      "\ufeff# Page\r\n\r\n   prose\r\n\r\n- list\r\n\r\n  ```parking\r\n  start a\r\n  a> read\r\n     x\r\n  ```\r\n\r\n   x\r\n",
 		"in a quotation": "# Page\n\n> ```parking\n> start a\n> a> read\n>    x\n> ```\n\n   x\n",
+		"in both":        "# Page\n\n1.\t>```parking\n\t>start a\n\t> a> read\n\t>\tx\n\t>```\n\n   x\n",
 	} {
 		s, err := Parse("x.md", strings.NewReader(page))
 		if err != nil {
@@ -124,6 +125,9 @@ func TestSave(t *testing.T) {
 	}
 	if err := r.Save(file); err == nil || !strings.HasSuffix(err.Error(), "has changed while it was played; nothing is written") {
 		t.Errorf("a file that has changed: %v", err)
+	}
+	if err := r.Save(dir); err == nil || strings.Contains(err.Error(), "changed") {
+		t.Errorf("what cannot be read: %v", err)
 	}
 	if r = run(t.Context(), t, cfg, want); r.Updated() != 0 || r.Save(filepath.Join(dir, "none")) != nil {
 		t.Error("what holds is written")
