@@ -69,11 +69,13 @@ func TestStepsAtATerminal(t *testing.T) {
 		keys string
 		code int
 		want string
+		left int // directories of the run
 	}{
-		"to the end":   {"\n\n", 0, "start larry\nlarry> spaces\n100 spaces: 0 taken, 100 free\ntest: 2 steps, 0 checks, "},
-		"end of input": {"\x04", 1, "start larry\n"},
-		"an interrupt": {"\x03", 130, "start larry"},
-		"no stop":      {"\x1a\n\n", 0, "start larry\nlarry> spaces\n"},
+		"to the end":   {"\n\n", 0, "start larry\nlarry> spaces\n100 spaces: 0 taken, 100 free\ntest: 2 steps, 0 checks, ", 0},
+		"end of input": {"\x04", 1, "start larry\n", 0},
+		"an interrupt": {"\x03", 130, "start larry", 0},
+		"no stop":      {"\x1a\n\n", 0, "start larry\nlarry> spaces\n", 0},
+		"a dump":       {"\x1c", 2, "start larry", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keyboard, tty, err := pty.Open()
@@ -94,9 +96,12 @@ func TestStepsAtATerminal(t *testing.T) {
 			if err := d.Start(); err != nil {
 				t.Fatal(err)
 			}
-			slow := time.AfterFunc(30*time.Second, func() { _ = d.Process.Kill() })
+			slow := time.AfterFunc(30*time.Second, func() { _ = d.Process.Kill(); tty.Close() })
 			defer slow.Stop()
-			awaitEcho(t, tty, before, false)
+			first := make([]byte, len("start larry"))
+			if _, err := io.ReadFull(keyboard, first); err != nil {
+				t.Fatal(err)
+			}
 			if _, err := io.WriteString(keyboard, c.keys); err != nil {
 				t.Fatal(err)
 			}
@@ -104,21 +109,21 @@ func TestStepsAtATerminal(t *testing.T) {
 			if got := d.ProcessState.ExitCode(); got != c.code {
 				t.Errorf("exit code %d, want %d; it says %s", got, c.code, d.stderr.String())
 			}
-			awaitEcho(t, tty, before, true)
-			if left, err := os.ReadDir(d.temp); err != nil || len(left) > 0 {
+			awaitState(t, tty, before)
+			if left, err := os.ReadDir(d.temp); err != nil || len(left) != c.left {
 				t.Errorf("the demo left %v, %v", left, err)
 			}
 			tty.Close()
 			shown, _ := io.ReadAll(keyboard) // its error is the terminal's end
-			if got := strings.ReplaceAll(string(shown), "\r\n", "\n"); !strings.HasPrefix(got, c.want) {
+			if got := strings.ReplaceAll(string(first)+string(shown), "\r\n", "\n"); !strings.HasPrefix(got, c.want) {
 				t.Errorf("the terminal shows\n%s\nwant\n%s", got, c.want)
 			}
 		})
 	}
 }
 
-// awaitEcho waits until the terminal is as it was before, or is not.
-func awaitEcho(t *testing.T, tty *os.File, before *term.State, same bool) {
+// awaitState waits until the terminal is as it was before.
+func awaitState(t *testing.T, tty *os.File, before *term.State) {
 	t.Helper()
 	until := time.After(20 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -128,13 +133,13 @@ func awaitEcho(t *testing.T, tty *os.File, before *term.State, same bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if reflect.DeepEqual(now, before) == same {
+		if reflect.DeepEqual(now, before) {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-until:
-			t.Fatalf("the terminal is as before: %v", !same)
+			t.Fatal("the terminal is not as it was before")
 		}
 	}
 }
