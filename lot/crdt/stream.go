@@ -107,11 +107,15 @@ func (st *Stager) State() *State { return &st.state }
 // Believe refuses a mutation whose dot is of this very replica, which never
 // issued it. Of another's mutation it takes out what that supersedes and cannot
 // have been: the rest can be joined, or one forgery would leave a gap for ever.
+// The slice that m came with is not written to: a copy of m may have it, too.
 func (d *Document) Believe(m *Mutation) error {
 	if err := d.checkIssued(m.Dot); err != nil {
 		return err
 	}
-	m.Supersedes = slices.DeleteFunc(m.Supersedes, func(s Dot) bool { return d.checkIssued(s) != nil })
+	unissued := func(s Dot) bool { return d.checkIssued(s) != nil }
+	if slices.ContainsFunc(m.Supersedes, unissued) {
+		m.Supersedes = slices.DeleteFunc(slices.Clone(m.Supersedes), unissued)
+	}
 	return nil
 }
 
