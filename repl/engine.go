@@ -65,21 +65,23 @@ func interrupted(ctx context.Context) error {
 }
 
 // Watch implements Session.
-func (e *Engine) Watch(ctx context.Context, opt Options, show func(string)) error {
+func (e *Engine) Watch(ctx context.Context, opt Options) func(func(string)) error {
 	sub := e.node.Subscribe()
-	defer sub.Close()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case ev, ok := <-sub.Events():
-			if !ok {
-				return ErrGone
+	return func(show func(string)) error {
+		defer sub.Close()
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case ev, ok := <-sub.Events():
+				if !ok {
+					return ErrGone
+				}
+				if n := sub.Missed(); n > 0 {
+					show(fmt.Sprintf("... %s not shown", Count(n, "event")))
+				}
+				show(renderEvent(ev, opt))
 			}
-			if n := sub.Missed(); n > 0 {
-				show(fmt.Sprintf("... %s not shown", Count(n, "event")))
-			}
-			show(renderEvent(ev, opt))
 		}
 	}
 }

@@ -55,15 +55,14 @@ func TestWatchTellsEvents(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var lines []string
 		ended := make(chan error, 1)
-		go func() { ended <- larry.Watch(ctx, larry.opt, func(line string) { lines = append(lines, line[14:]) }) }()
 		time.Sleep(time.Second) // what was worth telling of the start
-		synctest.Wait()
-		lines = nil
+		tell := larry.Watch(ctx, larry.opt)
 		gary := l.start("gary")
 		larry.do("track_entry MINE 1")
 		larry.do("await converged")
 		gary.do("track_entry THEIRS 2")
 		larry.do("await vehicle THEIRS")
+		go func() { ended <- tell(func(line string) { lines = append(lines, line[14:]) }) }()
 		synctest.Wait()
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
@@ -84,7 +83,7 @@ func TestWatchDrops(t *testing.T) {
 		larry.do("await members 2")
 		slow := make(chan string)
 		ended := make(chan error, 1)
-		go func() { ended <- larry.Watch(t.Context(), larry.opt, func(line string) { slow <- line }) }()
+		go func() { ended <- larry.Watch(t.Context(), larry.opt)(func(line string) { slow <- line }) }()
 		synctest.Wait()
 		for range 1500 {
 			gary.do("track_entry X 1")

@@ -41,10 +41,11 @@ type Session interface {
 	// blocks until the command has ended; when ctx ends it ends early. The
 	// error is a *lot.Refusal, fit for people, or one of the sentinels.
 	Exec(ctx context.Context, line string, opt Options, out, remarks io.Writer) error
-	// Watch calls show with each event that is worth telling, as one rendered
-	// line, until ctx ends or the node does. Events that come faster than show
-	// takes them are dropped, with a remark of how many.
-	Watch(ctx context.Context, opt Options, show func(line string)) error
+	// Watch returns once no event is missed any more. What it returns is to be
+	// called once: it calls show with each event since that is worth telling, as
+	// one rendered line, until ctx ends or the node does. Events that come faster
+	// than show takes them are dropped, with a remark of how many.
+	Watch(ctx context.Context, opt Options) (tell func(show func(line string)) error)
 	// Complete suggests how the line before the cursor can go on. It answers
 	// from what the node holds in memory and never waits for other nodes; it
 	// is for each key, and rather suggests nothing than to block for long.

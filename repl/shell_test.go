@@ -37,9 +37,11 @@ func (e *echo) Exec(ctx context.Context, line string, opt Options, out, remarks 
 	return nil
 }
 
-func (e *echo) Watch(ctx context.Context, _ Options, _ func(string)) error {
-	<-ctx.Done()
-	return ctx.Err()
+func (e *echo) Watch(ctx context.Context, _ Options) func(func(string)) error {
+	return func(func(string)) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 }
 
 func (e *echo) Complete(_ context.Context, before string) []Suggestion {

@@ -186,10 +186,10 @@ func (c *console) pipe(ctx context.Context) error {
 // does: then the channel is closed.
 func (c *console) watch(ctx context.Context, show func(line string)) <-chan struct{} {
 	ended := make(chan struct{})
-	session, opt := c.shell.Session, c.shell.Options // the shell is its goroutine's
+	tell := c.shell.Session.Watch(ctx, c.shell.Options)
 	go func() {
 		defer close(ended)
-		_ = session.Watch(ctx, opt, func(line string) {
+		_ = tell(func(line string) {
 			known := c.greeted != "" && strings.HasSuffix(line, c.greeted)
 			c.greeted = ""
 			if c.showing.Load() && !known {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,10 +34,11 @@ type desk struct {
 	events  chan string
 	blocked chan struct{} // sent to when a command blocks
 	ended   chan error    // the context's error of a command that blocked
+	watched atomic.Int32  // how often
 }
 
 func newDesk() *desk {
-	return &desk{make(chan string), make(chan struct{}, 100), make(chan error, 100)}
+	return &desk{events: make(chan string), blocked: make(chan struct{}, 100), ended: make(chan error, 100)}
 }
 
 func (d *desk) Exec(ctx context.Context, line string, opt repl.Options, out, remarks io.Writer) error {
@@ -64,13 +66,16 @@ func (d *desk) Exec(ctx context.Context, line string, opt repl.Options, out, rem
 	return lot.Refuse(lot.Full, "no room for %s", line)
 }
 
-func (d *desk) Watch(ctx context.Context, _ repl.Options, show func(string)) error {
-	for {
-		select {
-		case line := <-d.events:
-			show(line)
-		case <-ctx.Done():
-			return ctx.Err()
+func (d *desk) Watch(ctx context.Context, _ repl.Options) func(func(string)) error {
+	d.watched.Add(1)
+	return func(show func(string)) error {
+		for {
+			select {
+			case line := <-d.events:
+				show(line)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 	}
 }
@@ -331,7 +336,7 @@ func TestNodeGone(t *testing.T) {
 	failed, watched := make(chan error, 1), make(chan error, 1)
 	lines := make(chan string, 1)
 	go func() {
-		watched <- c.Watch(t.Context(), repl.Options{Format: repl.Table}, func(l string) { lines <- l })
+		watched <- c.Watch(t.Context(), repl.Options{Format: repl.Table})(func(l string) { lines <- l })
 	}()
 	d.events <- "something happened"
 	if got := take(t, "event", lines); got != "something happened" {
@@ -352,13 +357,29 @@ func TestNodeGone(t *testing.T) {
 	}
 }
 
+// Once Watch has returned, no event is missed.
+func TestWatchStands(t *testing.T) {
+	d := newDesk()
+	path, _, _ := serve(t, d)
+	c := dial(t, path)
+	ctx, cancel := context.WithCancel(t.Context())
+	for i := range 20 {
+		tell := c.Watch(ctx, repl.Options{Format: repl.Table})
+		if n := d.watched.Load(); int(n) != i+1 {
+			t.Fatalf("the node watches %d times of %d", n, i+1)
+		}
+		defer tell(func(string) {})
+	}
+	cancel()
+}
+
 func TestWatchEndsWithItsContext(t *testing.T) {
 	d := newDesk()
 	path, _, _ := serve(t, d)
 	c := dial(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan error, 1)
-	go func() { watched <- c.Watch(ctx, repl.Options{Format: repl.Table}, func(string) {}) }()
+	go func() { watched <- c.Watch(ctx, repl.Options{Format: repl.Table})(func(string) {}) }()
 	d.events <- "something"
 	cancel()
 	if err := take(t, "end of the watch", watched); !errors.Is(err, context.Canceled) {
@@ -374,7 +395,7 @@ func TestStop(t *testing.T) {
 	c := dial(t, path)
 	failed, watched := make(chan error, 1), make(chan error, 1)
 	go func() { _, _, err := exec(t.Context(), c, "block"); failed <- err }()
-	go func() { watched <- c.Watch(t.Context(), repl.Options{Format: repl.Table}, func(string) {}) }()
+	go func() { watched <- c.Watch(t.Context(), repl.Options{Format: repl.Table})(func(string) {}) }()
 	take(t, "command that blocks", d.blocked)
 	stop()
 	if err := take(t, "error", failed); err == nil || err.Error() != "interrupted" {

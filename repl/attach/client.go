@@ -110,24 +110,28 @@ type gone struct {
 func (g *gone) Unwrap() []error { return []error{&g.Refusal, repl.ErrGone, g.cause} }
 
 // Watch implements repl.Session.
-func (c *Client) Watch(ctx context.Context, opt repl.Options, show func(string)) error {
+func (c *Client) Watch(ctx context.Context, opt repl.Options) func(func(string)) error {
 	call, cancel := context.WithCancel(ctx)
-	defer cancel()
 	stream, err := c.calls.Watch(call, connect.NewRequest(&wire.WatchRequest{Options: encode(opt)}))
-	if err == nil {
-		defer stream.Close()
+	stands := err == nil && stream.Receive()
+	return func(show func(string)) error {
+		if err == nil {
+			defer stream.Close()
+		}
 		defer cancel()
-		for stream.Receive() {
-			if line := stream.Msg().GetLine(); line != "" {
-				show(line)
+		if stands {
+			for stream.Receive() {
+				show(stream.Msg().GetLine())
 			}
 		}
-		err = stream.Err()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			err = stream.Err()
+		}
+		return errors.Join(repl.ErrGone, err)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return errors.Join(repl.ErrGone, err)
 }
 
 const (

@@ -151,12 +151,13 @@ func (h handler) Watch(ctx context.Context, req *connect.Request[wire.WatchReque
 	if err != nil {
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	}
-	if err := stream.Send(&wire.WatchReply{}); err != nil { // the stream stands
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err = h.s.Session.Watch(ctx, opt, func(line string) {
+	tell := h.s.Session.Watch(ctx, opt)
+	if stream.Send(&wire.WatchReply{}) != nil { // the stream stands
+		cancel()
+	}
+	err = tell(func(line string) {
 		if stream.Send(&wire.WatchReply{Line: line}) != nil {
 			cancel()
 		}

@@ -174,9 +174,11 @@ func kill(name string) error {
 	return err
 }
 
-func (prompter) Watch(ctx context.Context, _ repl.Options, _ func(string)) error {
-	<-ctx.Done()
-	return ctx.Err()
+func (prompter) Watch(ctx context.Context, _ repl.Options) func(func(string)) error {
+	return func(func(string)) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 }
 
 func (prompter) Complete(context.Context, string) []repl.Suggestion { return nil }

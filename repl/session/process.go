@@ -172,15 +172,18 @@ func (p *process) lastWords() string {
 }
 
 // tell shows the node's events from now on, until hangUp: behind its name, in a
-// column of that width.
-func (p *process) tell(out *transcript, width int) {
+// column of that width. It blocks until none is missed, or opening ends.
+func (p *process) tell(opening context.Context, out *transcript, width int) {
 	paint := out.painter()
 	name := paint.node(p.name, fmt.Sprintf("%-*s", width, p.name))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
+	stop := context.AfterFunc(opening, cancel)
+	tell := p.client.Watch(ctx, repl.Options{Format: repl.Table, Color: paint.on})
+	stop()
 	go func() {
 		defer close(ended)
-		_ = p.client.Watch(ctx, repl.Options{Format: repl.Table, Color: paint.on}, func(line string) {
+		_ = tell(func(line string) {
 			out.event(name + "  " + line)
 		})
 	}()

@@ -99,7 +99,7 @@ func (s *stage) start(ctx context.Context, names, flags []string) error {
 			return err
 		}
 		if s.cfg.Verbose {
-			p.tell(s.out, s.width)
+			p.tell(ctx, s.out, s.width)
 		}
 	}
 	return nil
