@@ -38,12 +38,8 @@ func (l *logs) Write(p []byte) (int, error) {
 	if l.closed {
 		return len(p), nil
 	}
-	line := append([]byte(nil), p...)
-	if l.dropped > 0 {
-		line = append(fmt.Appendf(nil, "... %d lines of the log are lost\n", l.dropped), line...)
-	}
 	select {
-	case l.lines <- line:
+	case l.lines <- append(l.lost(), p...):
 		l.dropped = 0
 	default:
 		l.dropped++
@@ -51,11 +47,20 @@ func (l *logs) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// lost returns what to write of the lines that were dropped.
+func (l *logs) lost() []byte {
+	if l.dropped == 0 {
+		return nil
+	}
+	return fmt.Appendf(nil, "... %d lines of the log are lost\n", l.dropped)
+}
+
 func (l *logs) write() {
 	defer close(l.done)
 	for line := range l.lines {
 		_, _ = l.to.Write(line)
 	}
+	_, _ = l.to.Write(l.lost()) // closed: nobody drops any more
 }
 
 // close ends it, when what was logged is written or after a short time.
