@@ -16,6 +16,7 @@ import (
 const (
 	awaitDefault = 10 * time.Second
 	awaitEvery   = 10 * time.Millisecond
+	awaitSilent  = time.Second // on a screen; then it tells what it waits for
 
 	// conditions are what await knows, for help and errors.
 	conditions = "converged, members N, gates N nodes, vehicle PLATE, no vehicle PLATE"
@@ -38,6 +39,10 @@ func await(c *call) error {
 	defer cancel()
 	tick := time.NewTicker(awaitEvery)
 	defer tick.Stop()
+	var patience <-chan time.Time
+	if c.opt.Width > 0 && c.opt.Format == Table {
+		patience = time.After(awaitSilent)
+	}
 	for {
 		changed := c.node.Changed()
 		ok, instead := holds(ctx)
@@ -50,6 +55,10 @@ func await(c *call) error {
 				return c.ctx.Err()
 			}
 			return lot.Refuse(lot.Timeout, "not within %v: %s; %s", within, strings.Join(args, " "), instead)
+		case <-patience:
+			patience = nil
+			line := fmt.Sprintf("not yet: %s; waiting %v at most, Ctrl-C ends", instead, within)
+			fmt.Fprintln(c.remarks, c.paint.dim(Wrap(line, 2, c.opt.Width)))
 		case <-changed:
 		case <-tick.C: // other nodes' state, and gates that start or stop
 		}

@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,32 @@ func TestAwaitConvergedIsPunctual(t *testing.T) {
 		larry.fails("await converged 300ms", lot.Timeout, "not within 300ms: converged; another digest, or no answer, on gary")
 		if took := time.Since(begin); took > 400*time.Millisecond {
 			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// On a screen a wait that lasts says what it waits for, once; elsewhere an
+// answer is all that is told.
+func TestAwaitTellsWhatItWaitsFor(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		larry := l.start("larry")
+		for _, opt := range []Options{{Format: Table}, {Format: Table, Width: 60}, {Format: JSON, Width: 60}} {
+			var out, remarks strings.Builder
+			err := larry.Exec(t.Context(), "await members 2 5s", opt, &out, &remarks)
+			if err == nil || lot.CodeOf(err) != lot.Timeout {
+				t.Errorf("%+v: %v", opt, err)
+			}
+			want := ""
+			if opt.Width > 0 && opt.Format == Table {
+				want = "not yet: alive: 1 (larry); waiting 5s at most, Ctrl-C ends\n"
+			}
+			equal(t, fmt.Sprintf("%+v", opt), remarks.String(), want)
+			equal(t, "answer", out.String(), "")
+			remarks.Reset()
+			if err := larry.Exec(t.Context(), "await members 1", opt, &out, &remarks); err != nil {
+				t.Error(err)
+			}
+			equal(t, "held at once", remarks.String(), "")
 		}
 	})
 }
