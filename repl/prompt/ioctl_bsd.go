@@ -7,6 +7,7 @@ import "golang.org/x/sys/unix"
 const (
 	getTermios = unix.TIOCGETA
 	setTermios = unix.TIOCSETA
+	inputSize  = 0x4004667f // FIONREAD
 
 	disabledChar = 0xff // _POSIX_VDISABLE
 )

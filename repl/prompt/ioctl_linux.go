@@ -5,6 +5,7 @@ import "golang.org/x/sys/unix"
 const (
 	getTermios = unix.TCGETS
 	setTermios = unix.TCSETS
+	inputSize  = unix.TIOCINQ
 
 	disabledChar = 0 // _POSIX_VDISABLE
 )

@@ -15,6 +15,10 @@ import (
 // terminal's own buffer has to.
 const maxBacklog = 64 << 10
 
+// lastLook bounds the read of what was typed before a command had the terminal:
+// it is there, or the command has read it already.
+const lastLook = 20 * time.Millisecond
+
 var errNoKey = errors.New("prompt: no key")
 
 // An outcome is the reason for which go-prompt's Input returned.
@@ -69,6 +73,7 @@ type keyboard struct {
 	closed  bool    // nobody waits for keys any more
 
 	cancel context.CancelFunc // of the command that runs, or nil
+	owed   bool               // one more read, of what was typed before it ran
 }
 
 func newKeyboard(tty *terminal, events *eventQueue) *keyboard {
@@ -227,6 +232,10 @@ func (k *keyboard) typed(tokens []token) {
 	for _, t := range tokens {
 		if t.kind == interrupt {
 			k.discard()
+			if k.cancel != nil { // typed as a key before it was a signal
+				k.cancel()
+				continue
+			}
 		}
 		if last := len(k.queue) - 1; t.kind == text && last >= 0 && k.queue[last].kind == text {
 			k.queue[last].data += t.data
@@ -236,32 +245,44 @@ func (k *keyboard) typed(tokens []token) {
 		k.queue = append(k.queue, t)
 		k.backlog += 1 + len(t.data)
 	}
+	k.owed = false
 	k.changed.Broadcast()
 }
 
 func (k *keyboard) discard() { k.queue, k.backlog = nil, 0 }
 
-// turn waits until no command has the terminal, and sets the deadline of the
-// read that is to follow. It returns false when there is to be none.
+// turn waits until no command has the terminal, or what was typed before it had
+// is to be read, and sets the deadline of the read that is to follow. It returns
+// false when there is to be none.
 func (k *keyboard) turn(deadline time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for k.cancel != nil && !k.closed {
+	for k.cancel != nil && !k.owed && !k.closed {
 		k.changed.Wait()
+	}
+	if k.owed {
+		deadline = time.Now().Add(lastLook)
 	}
 	k.tty.readUntil(deadline)
 	return !k.closed
 }
 
-// beginCommand leaves the terminal to a command until endCommand: it may want
-// to read it, and what it does not read waits there for the next line.
-// Meanwhile Ctrl-C calls cancel. If it came too late for the line, or the
-// session is over, that is done at once.
+// beginCommand leaves the terminal to a command until endCommand, in its modes:
+// the command may want to read it, and what it does not read waits there for the
+// next line. Meanwhile Ctrl-C calls cancel. If one was typed since the line was
+// complete, or the session is over, that is done at once.
 func (k *keyboard) beginCommand(cancel context.CancelFunc) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.cancel = cancel
-	k.tty.readUntil(time.Unix(0, 0)) // ends a read in progress
+	k.tty.beginCommand()
+	// From here on Ctrl-C is a signal. As a key it is in the queue, with the
+	// reader, or still in the terminal; then the reader owes a look at it.
+	if k.owed = k.tty.pending(); k.owed {
+		k.tty.readUntil(time.Now().Add(lastLook))
+	} else {
+		k.tty.readUntil(time.Unix(0, 0)) // ends a read in progress
+	}
 	if len(k.queue) > 0 && k.queue[0].kind == interrupt {
 		k.discard()
 		cancel()
@@ -274,7 +295,7 @@ func (k *keyboard) beginCommand(cancel context.CancelFunc) {
 func (k *keyboard) endCommand() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.cancel = nil
+	k.cancel, k.owed = nil, false
 	k.changed.Broadcast()
 }
 

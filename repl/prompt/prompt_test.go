@@ -3,10 +3,13 @@ package prompt
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +52,27 @@ func TestCtrlCCancelsCommand(t *testing.T) {
 	s.send("say on\r")
 	s.reported("exec say on")
 	s.notReported("exec say lost")
+}
+
+// A Ctrl-C as a command begins ends it, whether it was typed as a key, as a
+// signal or in between. Which it is, time decides.
+func TestCtrlCAsCommandBegins(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	s := start(t, 16, 60, "")
+	for range 50 {
+		s.send("wait\r")
+		s.wait("the line's end", func() bool { return s.vt.cursorRow() == "" || s.vt.cursorRow() == "waiting" })
+		for until := time.Now().Add(time.Duration(random.IntN(200)) * time.Microsecond); time.Now().Before(until); {
+			runtime.Gosched()
+		}
+		s.send("\x03")
+		s.prompt()
+		s.send("say on\r")
+		s.bottom("said on", "larry>")
+		s.prompt()
+	}
 }
 
 func TestTypeAhead(t *testing.T) {

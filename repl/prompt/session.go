@@ -141,7 +141,6 @@ func (s *session) lineBroken(d *goprompt.Document) {
 func (s *session) exec(ctx context.Context, line string) (quit bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s.tty.beginCommand()
 	s.keys.beginCommand(cancel)
 	defer s.keys.endCommand()
 	return s.cfg.Exec(ctx, line)

@@ -110,6 +110,12 @@ func (t *terminal) beginCommand() {
 // that of a closed file, which the read will return.
 func (t *terminal) readUntil(deadline time.Time) { _ = t.file.SetReadDeadline(deadline) }
 
+// pending reports whether something was typed that is not read yet.
+func (t *terminal) pending() bool {
+	n, err := unix.IoctlGetInt(t.fd, inputSize)
+	return err == nil && n > 0
+}
+
 // discardInput drops what was typed and not read yet.
 func (t *terminal) discardInput() { _ = flushInput(t.fd) }
 
