@@ -26,7 +26,20 @@ func ParsePlate(s string) (Plate, error) {
 // Valid reports whether p is what ParsePlate returns; a plate from the
 // network is not until this said so.
 func (p Plate) Valid() bool {
-	return p.check() == nil && strings.TrimSpace(string(p)) == string(p)
+	return p.plain() || p.check() == nil && strings.TrimSpace(string(p)) == string(p)
+}
+
+// plain reports whether p is valid and ASCII, as almost all are: the quick way.
+func (p Plate) plain() bool {
+	if p == "" || len(p) > MaxPlate || p[0] == ' ' || p[len(p)-1] == ' ' {
+		return false
+	}
+	for i := range len(p) {
+		if p[i] < ' ' || p[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func (p Plate) check() error {

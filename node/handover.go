@@ -58,7 +58,7 @@ func (s *steward) successors(not ...gates.Host) (to map[lot.GateID]gates.Host) {
 
 // move stops a gate that runs here and hands it to another node, whose claim
 // it returns. If that node does not take it, it goes on here.
-func (s *steward) move(ctx context.Context, g lot.GateID, to, reason string) (*wire.Delta, error) {
+func (s *steward) move(ctx context.Context, g lot.GateID, to, reason string) ([]byte, error) {
 	n := s.n
 	if to == n.self.Node {
 		return nil, alreadyOn(g, to)
@@ -104,7 +104,7 @@ func (n *Node) ask(ctx context.Context, name string) error {
 }
 
 // give asks a node to take a gate that was stopped here, and returns its claim.
-func (n *Node) give(ctx context.Context, g lot.GateID, to, reason string) (*wire.Delta, error) {
+func (n *Node) give(ctx context.Context, g lot.GateID, to, reason string) ([]byte, error) {
 	client, ok := n.links.Client(to)
 	if !ok {
 		return nil, lot.Refuse(lot.Unreachable, "%s is not there to take gate %d; members lists who is", to, g)
@@ -125,7 +125,7 @@ func (n *Node) give(ctx context.Context, g lot.GateID, to, reason string) (*wire
 
 // take claims a gate that another node has stopped, once this replica has seen
 // what that gate wrote.
-func (s *steward) take(ctx context.Context, from string, g lot.GateID, reason string, seen crdt.Version) (*wire.Delta, error) {
+func (s *steward) take(ctx context.Context, from string, g lot.GateID, reason string, seen crdt.Version) ([]byte, error) {
 	n := s.n
 	if !n.store.Covers(seen) {
 		if err := n.repl.PullFrom(ctx, from); err != nil {

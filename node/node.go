@@ -13,7 +13,6 @@ import (
 
 	"parking/gates"
 	"parking/lot/crdt"
-	"parking/lot/wire"
 	"parking/node/cookie"
 	"parking/node/member"
 	"parking/node/peer"
@@ -30,7 +29,7 @@ type Node struct {
 	bus     *bus
 	changes changes
 	store   *replicate.Store
-	keeper  *gates.Keeper[*wire.Delta]
+	keeper  *gates.Keeper[[]byte]
 	stew    *steward
 	ready   chan struct{}
 	started time.Time

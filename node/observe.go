@@ -40,6 +40,8 @@ func (n *Node) observe(d *crdt.Document, c replicate.Change) {
 	switch {
 	case m.Kind == crdt.Entry:
 		e.Kind = VehicleCame
+	case m.Kind == crdt.Exit && m.Plate == "": // whose entry has not come yet
+		return
 	case m.Kind == crdt.Exit:
 		e.Kind = VehicleLeft
 	case m.Key == keyGates || m.Key == keySpaces:

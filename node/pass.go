@@ -182,7 +182,7 @@ func (n *Node) lostCall(err error, format string, args ...any) error {
 }
 
 // answered takes another node's verdict, and what it wrote, into this replica.
-func (n *Node) answered(v *wire.Verdict, d *wire.Delta) error {
+func (n *Node) answered(v *wire.Verdict, d []byte) error {
 	ms, err := crdt.Decode(d)
 	if err == nil {
 		err = n.store.Join(ms, replicate.Answer)
@@ -222,7 +222,7 @@ func verdict(g lot.GateID, err error) *wire.Verdict {
 }
 
 // book records what passes the gates that run here.
-func (n *Node) book(g lot.GateID, p gates.Passage) (*wire.Delta, error) {
+func (n *Node) book(g lot.GateID, p gates.Passage) ([]byte, error) {
 	by := replicate.Own
 	if p.For != n.self.Node {
 		by = replicate.Served

@@ -33,24 +33,20 @@ func (n *Node) Spaces() (s lot.Spaces) {
 	return s
 }
 
-// A Reading is this replica's lot at one moment.
+// A Reading is this replica's lot at one moment. Nobody waits for whoever reads
+// it, and it is safe for concurrent use.
 type Reading struct {
-	Digest   crdt.Digest
-	Spaces   lot.Spaces
-	Vehicles []lot.Vehicle // sorted by plate
+	Digest crdt.Digest
+	Spaces lot.Spaces
+	crdt.Snapshot
 }
 
 // Read returns this replica's lot.
 func (n *Node) Read() (r Reading) {
 	n.store.View(func(d *crdt.Document) {
-		r = Reading{Digest: d.Digest(), Spaces: spaces(d), Vehicles: d.Vehicles()}
+		r = Reading{Digest: d.Digest(), Spaces: spaces(d), Snapshot: d.Snapshot()}
 	})
-	sortByPlate(r.Vehicles)
 	return r
-}
-
-func sortByPlate(vs []lot.Vehicle) {
-	slices.SortFunc(vs, func(a, b lot.Vehicle) int { return strings.Compare(string(a.Plate), string(b.Plate)) })
 }
 
 // Vehicle returns the plate's vehicle at this replica, and whether it is there.

@@ -78,8 +78,8 @@ func TestSetSpacesBelowTheCars(t *testing.T) {
 		}
 		l.settled(3 * time.Second)
 		for _, n := range nodes {
-			if s := n.Spaces(); s.Total != 3 || s.Taken != 5 || s.Free() != 0 || s.Over() != 2 || len(n.Read().Vehicles) != 5 {
-				t.Errorf("%s: spaces %+v with %d vehicles", n.Name(), s, len(n.Read().Vehicles))
+			if s := n.Spaces(); s.Total != 3 || s.Taken != 5 || s.Free() != 0 || s.Over() != 2 {
+				t.Errorf("%s: spaces %+v", n.Name(), s)
 			}
 		}
 		if err := nodes[0].Enter(t.Context(), 2, "ONE MORE"); err == nil || !strings.Contains(err.Error(), "full") {

@@ -45,6 +45,14 @@ func TestTextAnswers(t *testing.T) {
 			" and 1 more",
 			"",
 		}, "\n"))
+		for line, want := range map[string]string{
+			`read "ABC 123"`: "ABC 123", "read ABC*": "ABC 123", "read *": "ABC 123", "read Ä* --limit 9": "ÄÖÜ東京",
+			"read ABC": "", "read abc*": "", "read 123*": "", "read ABC* --limit 0": " and 1 more",
+		} {
+			if got := strings.Count(gary.do(line), "\n") > 1; got != (want != "") || !strings.Contains(gary.do(line), want) {
+				t.Errorf("%s: %s", line, gary.do(line))
+			}
+		}
 		equal(t, "gates", gary.do("gates"), strings.Join([]string{
 			" GATE   NODE    STATE     EPOCH   IN   OUT",
 			" 1      larry   running   1       0    0",

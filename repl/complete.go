@@ -144,6 +144,19 @@ func settingNames(c *completion) []candidate {
 	}
 }
 
+var limit = options("--limit", "show that many vehicles")
+
+// afterRead completes read [PLATE | PREFIX*] [--limit N].
+func afterRead(c *completion) []candidate {
+	switch {
+	case len(c.args) == 0:
+		return append(limit(c), vehicles(c)...)
+	case len(c.args) == 1 && c.args[0] != "--limit":
+		return limit(c)
+	}
+	return nil
+}
+
 var gateVerbs = options(
 	"enter", "let a vehicle in, if there is room",
 	"exit", "let a vehicle out",

@@ -74,8 +74,11 @@ func TestComplete(t *testing.T) {
 			"watch 500ms set ":          "spaces|gates",
 			"watch 500ms watch 1s set ": "spaces|gates",
 			"time o":                    "on|off",
-			"read ":                     "--limit",
 			"read --l":                  "--limit",
+			"read AB":                   `"ABC 123"|abd`,
+			"read AB* ":                 "--limit",
+			"read --limit ":             "",
+			"read AB* --limit ":         "",
 			strings.Repeat("x ", 1<<16): "",
 		} {
 			if got := strings.Join(texts(larry.Complete(t.Context(), before)), "|"); got != want {

@@ -3,6 +3,7 @@ package repl
 import (
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -14,26 +15,55 @@ import (
 	"parking/node/member"
 )
 
+// selection is which vehicles read shows.
+type selection struct {
+	plate string // how the plates begin
+	exact bool   // it is the whole plate
+	limit int    // the most that are shown
+}
+
+// selected reads [PLATE|PREFIX*] [--limit N].
+func selected(args []string) (s selection, err error) {
+	s.limit = math.MaxInt
+	if len(args) > 0 && args[0] != "--limit" {
+		s.plate, s.exact = strings.CutSuffix(args[0], "*")
+		s.exact = !s.exact
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		return s, nil
+	}
+	if args[0] != "--limit" || len(args) != 2 {
+		return s, lot.Refuse(lot.Usage, "read takes a plate or a prefix as in ABC*, and --limit N, or nothing")
+	}
+	if s.limit, err = number(args[1], "a limit"); err == nil && s.limit < 0 {
+		err = lot.Refuse(lot.Range, "a limit is 0 or more, not %d", s.limit)
+	}
+	return s, err
+}
+
+// of returns what is shown of a reading, and how many more were selected.
+func (s selection) of(r node.Reading) (shown []lot.Vehicle, more int) {
+	for v := range r.Vehicles(s.plate) {
+		switch {
+		case s.exact && string(v.Plate) != s.plate:
+			return shown, more // sorted: the plate itself comes first
+		case len(shown) < s.limit:
+			shown = append(shown, v)
+		default:
+			more++
+		}
+	}
+	return shown, more
+}
+
 func read(c *call) error {
-	limit := -1
-	if len(c.words.args) > 0 {
-		if c.words.args[0] != "--limit" || len(c.words.args) != 2 {
-			return lot.Refuse(lot.Usage, "read takes --limit N, or nothing")
-		}
-		v, err := number(c.words.args[1], "a limit")
-		if err != nil {
-			return err
-		}
-		if v < 0 {
-			return lot.Refuse(lot.Range, "a limit is 0 or more, not %d", v)
-		}
-		limit = v
+	which, err := selected(c.words.args)
+	if err != nil {
+		return err
 	}
 	r := c.node.Read()
-	shown := r.Vehicles
-	if limit >= 0 && limit < len(shown) {
-		shown = shown[:limit]
-	}
+	shown, more := which.of(r)
 	if c.opt.Format == JSON {
 		return writeJSON(c.out, readingOf(c.node.Name(), r, shown))
 	}
@@ -41,10 +71,10 @@ func read(c *call) error {
 	if n := r.Spaces.Over(); n > 0 {
 		over = c.paint.warn(fmt.Sprintf(", over by %d", n))
 	}
-	_, err := fmt.Fprintln(c.out, Line(c.opt.Width,
+	_, err = fmt.Fprintln(c.out, Line(c.opt.Width,
 		node.Ledger+" on "+c.paint.node(c.node.Name()), "digest "+r.Digest.String(), c.sameAs(),
 		fmt.Sprintf("%d of %d taken%s", r.Spaces.Taken, r.Spaces.Total, over)))
-	if err != nil || len(r.Vehicles) == 0 {
+	if err != nil || len(shown)+more == 0 {
 		return err
 	}
 	rows := make([][]string, 0, len(shown))
@@ -59,8 +89,8 @@ func read(c *call) error {
 	if err := c.table([]string{"PLATE", "GATE", "NODE", "SINCE"}, rows); err != nil {
 		return err
 	}
-	if left := len(r.Vehicles) - len(shown); left > 0 {
-		_, err = fmt.Fprintf(c.out, " and %d more\n", left)
+	if more > 0 {
+		_, err = fmt.Fprintf(c.out, " and %d more\n", more)
 	}
 	return err
 }

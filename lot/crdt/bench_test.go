@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -214,8 +215,70 @@ func BenchmarkDecode(b *testing.B) {
 func BenchmarkPack(b *testing.B) {
 	_, ms := filled(NewReplica("curly", 1), 1_000)
 	b.ReportAllocs()
+	size := 0
 	for b.Loop() {
-		Pack(ms, 1300)
+		size = 0
+		for _, d := range Pack(ms, 1300) {
+			size += len(d)
+		}
 	}
 	opsPerSecond(b, b.N*len(ms))
+	b.ReportMetric(float64(size)/float64(len(ms)), "B/change")
+}
+
+// BenchmarkUnpack measures deltas of a thousand mutations.
+func BenchmarkUnpack(b *testing.B) {
+	_, ms := filled(NewReplica("curly", 1), 1_000)
+	delta := Encode(ms)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Decode(delta); err != nil {
+			b.Fatal(err)
+		}
+	}
+	opsPerSecond(b, b.N*len(ms))
+}
+
+// BenchmarkFill measures entries into an empty lot, and what each takes of the
+// heap in the end, without the log.
+func BenchmarkFill(b *testing.B) {
+	bench(b, func(b *testing.B, n int) {
+		plates := make([]lot.Plate, n)
+		for i := range plates {
+			plates[i] = benchPlate(i)
+		}
+		fill := func() *Document {
+			d := New(NewReplica("curly", 1), 1)
+			for i, p := range plates {
+				d.Enter(benchTime, p, lot.GateID(1+i%4))
+			}
+			return d
+		}
+		heap := func() uint64 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before := heap()
+		d := fill()
+		each := float64(heap()-before) / float64(n)
+		runtime.KeepAlive(d)
+		for b.Loop() {
+			fill()
+		}
+		opsPerSecond(b, b.N*n)
+		b.ReportMetric(each, "B/vehicle")
+	})
+}
+
+// BenchmarkRead measures all vehicles, sorted.
+func BenchmarkRead(b *testing.B) {
+	bench(b, func(b *testing.B, n int) {
+		d, _ := filled(NewReplica("curly", 1), n)
+		for b.Loop() {
+			for range d.Snapshot().Vehicles("") {
+			}
+		}
+	})
 }

@@ -22,26 +22,13 @@ type Document struct {
 	clock    clock
 	seen     Version
 	seenHash sum
-	live     sum // of the live dots and the early removals
 
-	vehicles  map[lot.Plate]siblings
+	entries   *entries
 	registers map[string][]Sibling
+	keys      map[Dot]string   // of the live register values
 	early     map[Dot]struct{} // superseded before they were seen
+	live      sum              // of the register values and the early removals
 	log       log
-}
-
-// siblings are the live entries of one plate: almost always one.
-type siblings struct {
-	first record
-	more  []record // read while it changes: appended to, else replaced
-}
-
-// record is one live entry.
-type record struct {
-	dot   Dot
-	stamp Stamp
-	wall  int64
-	gate  lot.GateID
 }
 
 // A Sibling is one live value of a register.
@@ -56,8 +43,9 @@ type Sibling struct {
 func New(self Replica, logSize int) *Document {
 	return &Document{
 		self:      self,
-		vehicles:  make(map[lot.Plate]siblings),
+		entries:   newEntries(),
 		registers: make(map[string][]Sibling),
+		keys:      make(map[Dot]string),
 		early:     make(map[Dot]struct{}),
 		log:       newLog(logSize),
 	}
@@ -69,14 +57,14 @@ func (d *Document) Self() Replica { return d.self }
 // Enter records that the plate came in by gate g at the wall time now. The
 // entry supersedes those of the plate seen here.
 func (d *Document) Enter(now time.Time, p lot.Plate, g lot.GateID) Mutation {
-	return d.make(now, Mutation{Kind: Entry, Plate: p, Gate: g, Supersedes: d.vehicles[p].dots()})
+	return d.make(now, Mutation{Kind: Entry, Plate: p, Gate: g, Supersedes: d.entries.dots(p)})
 }
 
 // Exit records that the plate left at the wall time now, by gate g or, if 0,
 // by none that was named. It supersedes the plate's entries seen here: one
 // that is concurrent stays.
 func (d *Document) Exit(now time.Time, p lot.Plate, g lot.GateID) Mutation {
-	return d.make(now, Mutation{Kind: Exit, Plate: p, Gate: g, Supersedes: d.vehicles[p].dots()})
+	return d.make(now, Mutation{Kind: Exit, Plate: p, Gate: g, Supersedes: d.entries.dots(p)})
 }
 
 // Set writes a register. The write supersedes the values seen here. The
@@ -112,7 +100,7 @@ func (d *Document) Join(m Mutation) Outcome {
 	d.log.add(m, d.seen.Max(m.Dot.Replica))
 	for _, s := range m.Supersedes {
 		if d.seen.Contains(s) {
-			d.drop(&m, s)
+			d.drop(s)
 		} else if _, ok := d.early[s]; !ok {
 			d.early[s] = struct{}{}
 			d.live.add(fact(tagEarly, s))
@@ -131,70 +119,39 @@ func (d *Document) Join(m Mutation) Outcome {
 func (d *Document) put(m *Mutation) {
 	switch m.Kind {
 	case Entry:
-		r := record{m.Dot, m.Stamp, m.Wall, m.Gate}
-		s, ok := d.vehicles[m.Plate]
-		if !ok {
-			s.first = r
-		} else {
-			s.more = append(s.more, r)
-		}
-		d.vehicles[m.Plate] = s
+		d.entries.add(m.Dot, m.Stamp, m.Wall, m.Plate, m.Gate)
 	case Register:
 		d.registers[m.Key] = append(d.registers[m.Key], Sibling{m.Dot, m.Stamp, m.Value})
-	default:
-		return
-	}
-	d.live.add(fact(tagLive, m.Dot))
-}
-
-// drop takes the value of dot s, which m supersedes, out of m's plate or
-// register, if it is live there.
-func (d *Document) drop(m *Mutation, s Dot) {
-	switch m.Kind {
-	case Entry, Exit:
-		d.dropEntry(m.Plate, s)
-	case Register:
-		d.dropSibling(m.Key, s)
+		d.keys[m.Dot] = m.Key
+		d.live.add(fact(tagLive, m.Dot))
 	}
 }
 
-func (d *Document) dropEntry(p lot.Plate, dot Dot) {
-	s, ok := d.vehicles[p]
-	if !ok {
-		return
+// drop takes the value of that dot out, if it is live.
+func (d *Document) drop(dot Dot) {
+	if n := d.entries.find(dot); n != 0 {
+		d.entries.remove(n)
+	} else if key, ok := d.keys[dot]; ok {
+		d.dropSibling(key, dot)
 	}
-	if s.first.dot == dot {
-		if len(s.more) == 0 {
-			delete(d.vehicles, p)
-		} else {
-			d.vehicles[p] = siblings{first: s.more[0], more: slices.Clone(s.more[1:])}
-		}
-	} else if i := slices.IndexFunc(s.more, func(r record) bool { return r.dot == dot }); i >= 0 {
-		s.more = slices.Delete(slices.Clone(s.more), i, i+1)
-		d.vehicles[p] = s
-	} else {
-		return
-	}
-	d.live.remove(fact(tagLive, dot))
 }
 
 func (d *Document) dropSibling(key string, dot Dot) {
 	all := d.registers[key]
-	i := slices.IndexFunc(all, func(s Sibling) bool { return s.Dot == dot })
-	if i < 0 {
-		return
-	}
 	if len(all) == 1 {
 		delete(d.registers, key)
 	} else {
+		i := slices.IndexFunc(all, func(s Sibling) bool { return s.Dot == dot })
 		d.registers[key] = slices.Delete(slices.Clone(all), i, i+1)
 	}
+	delete(d.keys, dot)
 	d.live.remove(fact(tagLive, dot))
 }
 
 // Digest returns the hash of what was seen and what is live.
 func (d *Document) Digest() Digest {
 	s := d.live
+	s.add(d.entries.sum)
 	s.add(d.seenHash)
 	return s.digest()
 }
@@ -210,28 +167,23 @@ func (d *Document) Covers(theirs Version) bool { return d.seen.Covers(d.issuedOf
 func (d *Document) Has(dot Dot) bool { return d.seen.Contains(dot) }
 
 // Taken returns the number of plates in the lot.
-func (d *Document) Taken() int { return len(d.vehicles) }
+func (d *Document) Taken() int { return d.entries.plates }
 
 // Vehicle returns the plate's vehicle and whether it is in the lot.
-func (d *Document) Vehicle(p lot.Plate) (lot.Vehicle, bool) {
-	s, ok := d.vehicles[p]
-	if !ok {
-		return lot.Vehicle{}, false
-	}
-	return s.vehicle(p), true
-}
+func (d *Document) Vehicle(p lot.Plate) (lot.Vehicle, bool) { return d.entries.vehicle(p) }
 
-// Vehicles returns all vehicles, in no order.
-func (d *Document) Vehicles() []lot.Vehicle {
-	all := make([]lot.Vehicle, 0, len(d.vehicles))
-	for p, s := range d.vehicles {
-		all = append(all, s.vehicle(p))
-	}
-	return all
-}
+// Snapshot returns the vehicles as they are now. It takes no longer than a copy
+// of some thousand words, and may be read while the document changes.
+func (d *Document) Snapshot() Snapshot { return Snapshot{d.entries.freeze()} }
+
+// A Snapshot is the lot's vehicles at one moment. It is safe for concurrent use.
+type Snapshot struct{ entries *entries }
+
+// Vehicles yields the vehicles whose plates begin with prefix, sorted by plate.
+func (s Snapshot) Vehicles(prefix string) iter.Seq[lot.Vehicle] { return s.entries.vehicles(prefix) }
 
 // Plates yields the plates in the lot, in no order.
-func (d *Document) Plates() iter.Seq[lot.Plate] { return maps.Keys(d.vehicles) }
+func (d *Document) Plates() iter.Seq[lot.Plate] { return d.entries.each }
 
 // Siblings returns a register's live values, the latest stamp first (then the
 // higher replica): one, unless writes were concurrent. The slice is shared.
@@ -247,50 +199,6 @@ func (d *Document) Siblings(key string) []Sibling {
 
 // Keys returns the names of the registers that have a value, sorted.
 func (d *Document) Keys() []string { return slices.Sorted(maps.Keys(d.registers)) }
-
-// all yields each live entry of the plate.
-func (s siblings) all(yield func(record) bool) {
-	if s.first.dot.Seq == 0 || !yield(s.first) {
-		return
-	}
-	for _, r := range s.more {
-		if !yield(r) {
-			return
-		}
-	}
-}
-
-func (s siblings) dots() []Dot {
-	var dots []Dot
-	for r := range s.all {
-		dots = append(dots, r.dot)
-	}
-	return dots
-}
-
-// vehicle ranks the siblings: the winner first.
-func (s siblings) vehicle(p lot.Plate) lot.Vehicle {
-	v := lot.Vehicle{Plate: p, Entry: s.first.entry()}
-	if len(s.more) == 0 {
-		return v
-	}
-	ranked := slices.SortedFunc(s.all, func(a, b record) int {
-		return -compareRank(a.stamp, a.dot, b.stamp, b.dot)
-	})
-	v.Entry = ranked[0].entry()
-	for _, r := range ranked[1:] {
-		v.Conflicts = append(v.Conflicts, r.entry())
-	}
-	return v
-}
-
-func (r record) entry() lot.Entry {
-	return lot.Entry{
-		Gate:  r.gate,
-		Node:  r.dot.Replica.Node(),
-		Since: time.UnixMilli(r.wall),
-	}
-}
 
 // compareRank orders concurrent values: by stamp, then by replica. The sequence
 // number makes the order total; it decides where a replica's clock had come to

@@ -9,7 +9,7 @@ import (
 
 // MaxSeq bounds sequence numbers: no replica makes this many mutations, so a
 // higher number is refused as malformed.
-const MaxSeq = 1 << 48
+const MaxSeq = 1<<48 - 1
 
 // A Replica is one life of one node: its name and random bits drawn at its
 // start, never reused. Replicas are small, comparable, and interned.

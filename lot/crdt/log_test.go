@@ -122,7 +122,7 @@ func TestSinceOfAVersionFarAhead(t *testing.T) {
 		t.Errorf("%v, %v", dotsOf(delta), state != nil)
 	}
 	// A state that claims it leaves answers bounded, too.
-	b.JoinState(&State{Version: ahead})
+	b.JoinState(&State{Version: ahead, entries: newEntries()})
 	sound(t, b)
 	if delta, state := b.Since(Version{}); state == nil {
 		t.Errorf("%d mutations", len(delta))

@@ -135,9 +135,12 @@ func differs(d *Document, m model) string {
 	if d.Taken() != len(want) {
 		return fmt.Sprintf("Taken = %d, not %d", d.Taken(), len(want))
 	}
-	got := d.Vehicles()
+	got := slices.Collect(d.Snapshot().Vehicles(""))
 	if len(got) != len(want) {
 		return fmt.Sprintf("%d vehicles, not %d", len(got), len(want))
+	}
+	if !slices.IsSortedFunc(got, func(a, b lot.Vehicle) int { return cmp.Compare(a.Plate, b.Plate) }) {
+		return fmt.Sprintf("not sorted: %+v", got)
 	}
 	for _, v := range got {
 		w, ok := want[v.Plate]
@@ -170,6 +173,15 @@ func differs(d *Document, m model) string {
 func sameVehicle(a, b lot.Vehicle) bool {
 	same := func(a, b lot.Entry) bool { return a.Gate == b.Gate && a.Node == b.Node && a.Since.Equal(b.Since) }
 	return a.Plate == b.Plate && same(a.Entry, b.Entry) && slices.EqualFunc(a.Conflicts, b.Conflicts, same)
+}
+
+// sent returns the mutation as it arrives: of an exit that supersedes something
+// the plate stays behind.
+func sent(m Mutation) Mutation {
+	if m.Kind == Exit && len(m.Supersedes) > 0 {
+		m.Plate = ""
+	}
+	return m
 }
 
 func sameMutation(a, b Mutation) bool {

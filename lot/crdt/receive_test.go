@@ -26,7 +26,7 @@ func (w *world) receive(n *node, p parcel) {
 			ms = append(ms, overDelta(w.t, d)...)
 		}
 	}
-	if !slices.EqualFunc(ms, p.delta, sameMutation) {
+	if !slices.EqualFunc(ms, p.delta, func(a, b Mutation) bool { return sameMutation(sent(a), sent(b)) }) {
 		w.t.Fatalf("sent %+v, received %+v", p.delta, ms)
 	}
 	w.join(n, ms)

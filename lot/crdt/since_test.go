@@ -106,7 +106,7 @@ func TestSinceSendsAStateWhereItIsLessThanTheMutations(t *testing.T) {
 		a.Exit(t0, "ABC", 1)
 	}
 	delta, state := a.Since(Version{})
-	if state == nil || len(state.Live) != 0 {
+	if state == nil || state.Len() != 0 {
 		t.Fatalf("%d mutations", len(delta))
 	}
 	b := doc(larry)

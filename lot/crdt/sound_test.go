@@ -1,11 +1,15 @@
 package crdt
 
-import "fmt"
+import (
+	"fmt"
+
+	"parking/lot"
+)
 
 // broken tells which of the document's own invariants does not hold, or "".
 // It says nothing of what the content should be.
 func broken(d *Document) string {
-	var live sum
+	var live, all sum
 	dots := make(map[Dot]struct{})
 	value := func(dot Dot) string {
 		if _, twice := dots[dot]; twice {
@@ -15,31 +19,42 @@ func broken(d *Document) string {
 			return fmt.Sprintf("%v is live and was never seen", dot)
 		}
 		dots[dot] = struct{}{}
-		live.add(fact(tagLive, dot))
+		all.add(fact(tagLive, dot))
 		return ""
 	}
-	for _, s := range d.vehicles {
-		for r := range s.all {
-			if why := value(r.dot); why != "" {
-				return why
-			}
+	for _, r := range d.entries.all {
+		if why := value(d.entries.dot(r)); why != "" {
+			return why
 		}
 	}
-	for key, all := range d.registers {
-		if len(all) == 0 {
+	if why := brokenEntries(d.entries); why != "" {
+		return why
+	}
+	keys := 0
+	for key, siblings := range d.registers {
+		if len(siblings) == 0 {
 			return "register " + key + " has no value"
 		}
-		for _, s := range all {
+		for _, s := range siblings {
 			if why := value(s.Dot); why != "" {
 				return why
 			}
+			if d.keys[s.Dot] != key {
+				return fmt.Sprintf("%v is of %s, not of %q", s.Dot, key, d.keys[s.Dot])
+			}
+			live.add(fact(tagLive, s.Dot))
+			keys++
 		}
+	}
+	if keys != len(d.keys) {
+		return fmt.Sprintf("%d register values have a key, %d live", len(d.keys), keys)
 	}
 	for dot := range d.early {
 		if d.seen.Contains(dot) {
 			return fmt.Sprintf("%v was seen and is still an early removal", dot)
 		}
 		live.add(fact(tagEarly, dot))
+		all.add(fact(tagEarly, dot))
 	}
 	var seen sum
 	for rep, r := range d.seen.rows {
@@ -57,9 +72,67 @@ func broken(d *Document) string {
 		}
 	}
 	if d.live != live || d.seenHash != seen {
-		return "the digest kept is not the digest from scratch"
+		return "a sum is not the sum from scratch"
+	}
+	all.add(seen)
+	if d.Digest() != all.digest() {
+		return "the digest is not the digest from scratch"
 	}
 	return brokenLog(d)
+}
+
+// brokenEntries does so for the entries and their indexes.
+func brokenEntries(e *entries) string {
+	plates := make(map[lot.Plate]bool)
+	var live sum
+	count, long := 0, 0
+	for n, r := range e.all {
+		p, dot := e.plate(n), e.dot(r)
+		if e.find(dot) != n {
+			return fmt.Sprintf("%v is not found by its dot", dot)
+		}
+		chained := false
+		for at := e.byHash[e.hash(p)]; at != 0; at = e.at(at).next {
+			chained = chained || at == n
+		}
+		if !chained || e.hash(p) != e.rehash(n) || !e.is(n, p) {
+			return fmt.Sprintf("%v of %q is not found by its plate", dot, p)
+		}
+		if len(p) > len(r.plate) {
+			long++
+		}
+		plates[p] = true
+		live.add(fact(tagLive, dot))
+		count++
+	}
+	free := 0
+	for n := e.free; n != 0; n = e.at(n).next {
+		if free++; e.at(n).seqGate != 0 {
+			return fmt.Sprintf("record %d lives and is free", n)
+		}
+	}
+	if count != e.count || count+free != int(e.used) {
+		return fmt.Sprintf("%d records live and %d are free, of %d; counted are %d", count, free, e.used, e.count)
+	}
+	if len(plates) != e.plates || long != len(e.long) || live != e.sum {
+		return fmt.Sprintf("%d plates, not %d; %d of them long, not %d; or the sum is wrong", e.plates, len(plates), len(e.long), long)
+	}
+	for hash, n := range e.byHash {
+		if n == 0 || e.at(n).seqGate == 0 || e.rehash(n) != hash {
+			return fmt.Sprintf("hash %x leads to record %d", hash, n)
+		}
+	}
+	for _, page := range e.byDot.pages {
+		for _, n := range page {
+			if n != 0 {
+				count--
+			}
+		}
+	}
+	if count != 0 {
+		return fmt.Sprintf("%d records more than dots", count)
+	}
+	return ""
 }
 
 // brokenLog does so for the log.

@@ -243,7 +243,8 @@ func TestReadersMayRunAtOnce(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 10 {
-				d.Vehicles()
+				for range d.Snapshot().Vehicles("") {
+				}
 				d.Vehicle("OWN")
 				d.Siblings("gates")
 				d.Keys()

@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"errors"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -19,14 +20,10 @@ func marshal(t failer, m proto.Message) []byte {
 	return data
 }
 
-// overDelta sends a delta through bytes.
-func overDelta(t failer, w *wire.Delta) []Mutation {
+// overDelta decodes a delta.
+func overDelta(t failer, delta []byte) []Mutation {
 	t.Helper()
-	var back wire.Delta
-	if err := proto.Unmarshal(marshal(t, w), &back); err != nil {
-		t.Fatalf("unmarshal: %v", err)
-	}
-	ms, err := Decode(&back)
+	ms, err := Decode(slices.Clone(delta))
 	if err != nil {
 		t.Fatalf("decode: %v", err)
 	}

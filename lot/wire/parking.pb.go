@@ -78,420 +78,6 @@ func (x *Replica) GetIncarnation() uint64 {
 	return 0
 }
 
-// Dot names one mutation. `replica` is an index into the enclosing message's
-// table of replicas.
-type Dot struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Replica       uint32                 `protobuf:"varint,1,opt,name=replica,proto3" json:"replica,omitempty"`
-	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"` // from 1 on, without gaps
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Dot) Reset() {
-	*x = Dot{}
-	mi := &file_lot_wire_parking_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Dot) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Dot) ProtoMessage() {}
-
-func (x *Dot) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Dot.ProtoReflect.Descriptor instead.
-func (*Dot) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *Dot) GetReplica() uint32 {
-	if x != nil {
-		return x.Replica
-	}
-	return 0
-}
-
-func (x *Dot) GetSeq() uint64 {
-	if x != nil {
-		return x.Seq
-	}
-	return 0
-}
-
-// Entry is a vehicle that came in.
-type Entry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Plate         string                 `protobuf:"bytes,1,opt,name=plate,proto3" json:"plate,omitempty"`
-	Gate          uint32                 `protobuf:"varint,2,opt,name=gate,proto3" json:"gate,omitempty"`
-	WallOffsetMs  int64                  `protobuf:"zigzag64,3,opt,name=wall_offset_ms,json=wallOffsetMs,proto3" json:"wall_offset_ms,omitempty"` // the origin's wall time less the stamp's milliseconds
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Entry) Reset() {
-	*x = Entry{}
-	mi := &file_lot_wire_parking_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Entry) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Entry) ProtoMessage() {}
-
-func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Entry.ProtoReflect.Descriptor instead.
-func (*Entry) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *Entry) GetPlate() string {
-	if x != nil {
-		return x.Plate
-	}
-	return ""
-}
-
-func (x *Entry) GetGate() uint32 {
-	if x != nil {
-		return x.Gate
-	}
-	return 0
-}
-
-func (x *Entry) GetWallOffsetMs() int64 {
-	if x != nil {
-		return x.WallOffsetMs
-	}
-	return 0
-}
-
-// Exit is a vehicle that left; the dots it supersedes are its effect, the rest
-// is for people.
-type Exit struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Plate         string                 `protobuf:"bytes,1,opt,name=plate,proto3" json:"plate,omitempty"`
-	Gate          uint32                 `protobuf:"varint,2,opt,name=gate,proto3" json:"gate,omitempty"` // 0: none was named
-	WallOffsetMs  int64                  `protobuf:"zigzag64,3,opt,name=wall_offset_ms,json=wallOffsetMs,proto3" json:"wall_offset_ms,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Exit) Reset() {
-	*x = Exit{}
-	mi := &file_lot_wire_parking_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Exit) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Exit) ProtoMessage() {}
-
-func (x *Exit) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Exit.ProtoReflect.Descriptor instead.
-func (*Exit) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *Exit) GetPlate() string {
-	if x != nil {
-		return x.Plate
-	}
-	return ""
-}
-
-func (x *Exit) GetGate() uint32 {
-	if x != nil {
-		return x.Gate
-	}
-	return 0
-}
-
-func (x *Exit) GetWallOffsetMs() int64 {
-	if x != nil {
-		return x.WallOffsetMs
-	}
-	return 0
-}
-
-// Register is a replicated variable.
-type Register struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Register) Reset() {
-	*x = Register{}
-	mi := &file_lot_wire_parking_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Register) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Register) ProtoMessage() {}
-
-func (x *Register) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Register.ProtoReflect.Descriptor instead.
-func (*Register) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *Register) GetKey() string {
-	if x != nil {
-		return x.Key
-	}
-	return ""
-}
-
-func (x *Register) GetValue() []byte {
-	if x != nil {
-		return x.Value
-	}
-	return nil
-}
-
-// Mutation is the unit of change: one dot, the dots it supersedes, a value.
-type Mutation struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Dot        *Dot                   `protobuf:"bytes,1,opt,name=dot,proto3" json:"dot,omitempty"`
-	Supersedes []*Dot                 `protobuf:"bytes,2,rep,name=supersedes,proto3" json:"supersedes,omitempty"`
-	Stamp      uint64                 `protobuf:"fixed64,3,opt,name=stamp,proto3" json:"stamp,omitempty"` // hybrid logical clock: milliseconds << 16 | counter
-	// Types that are valid to be assigned to Value:
-	//
-	//	*Mutation_Entry
-	//	*Mutation_Exit
-	//	*Mutation_Register
-	Value         isMutation_Value `protobuf_oneof:"value"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Mutation) Reset() {
-	*x = Mutation{}
-	mi := &file_lot_wire_parking_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Mutation) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Mutation) ProtoMessage() {}
-
-func (x *Mutation) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Mutation.ProtoReflect.Descriptor instead.
-func (*Mutation) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *Mutation) GetDot() *Dot {
-	if x != nil {
-		return x.Dot
-	}
-	return nil
-}
-
-func (x *Mutation) GetSupersedes() []*Dot {
-	if x != nil {
-		return x.Supersedes
-	}
-	return nil
-}
-
-func (x *Mutation) GetStamp() uint64 {
-	if x != nil {
-		return x.Stamp
-	}
-	return 0
-}
-
-func (x *Mutation) GetValue() isMutation_Value {
-	if x != nil {
-		return x.Value
-	}
-	return nil
-}
-
-func (x *Mutation) GetEntry() *Entry {
-	if x != nil {
-		if x, ok := x.Value.(*Mutation_Entry); ok {
-			return x.Entry
-		}
-	}
-	return nil
-}
-
-func (x *Mutation) GetExit() *Exit {
-	if x != nil {
-		if x, ok := x.Value.(*Mutation_Exit); ok {
-			return x.Exit
-		}
-	}
-	return nil
-}
-
-func (x *Mutation) GetRegister() *Register {
-	if x != nil {
-		if x, ok := x.Value.(*Mutation_Register); ok {
-			return x.Register
-		}
-	}
-	return nil
-}
-
-type isMutation_Value interface {
-	isMutation_Value()
-}
-
-type Mutation_Entry struct {
-	Entry *Entry `protobuf:"bytes,4,opt,name=entry,proto3,oneof"`
-}
-
-type Mutation_Exit struct {
-	Exit *Exit `protobuf:"bytes,5,opt,name=exit,proto3,oneof"`
-}
-
-type Mutation_Register struct {
-	Register *Register `protobuf:"bytes,6,opt,name=register,proto3,oneof"`
-}
-
-func (*Mutation_Entry) isMutation_Value() {}
-
-func (*Mutation_Exit) isMutation_Value() {}
-
-func (*Mutation_Register) isMutation_Value() {}
-
-// Delta is a group of mutations, complete in itself.
-type Delta struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Schema        uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
-	Replicas      []*Replica             `protobuf:"bytes,2,rep,name=replicas,proto3" json:"replicas,omitempty"`
-	Mutations     []*Mutation            `protobuf:"bytes,3,rep,name=mutations,proto3" json:"mutations,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Delta) Reset() {
-	*x = Delta{}
-	mi := &file_lot_wire_parking_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Delta) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Delta) ProtoMessage() {}
-
-func (x *Delta) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Delta.ProtoReflect.Descriptor instead.
-func (*Delta) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *Delta) GetSchema() uint32 {
-	if x != nil {
-		return x.Schema
-	}
-	return 0
-}
-
-func (x *Delta) GetReplicas() []*Replica {
-	if x != nil {
-		return x.Replicas
-	}
-	return nil
-}
-
-func (x *Delta) GetMutations() []*Mutation {
-	if x != nil {
-		return x.Mutations
-	}
-	return nil
-}
-
 // Version tells which mutations a replica has seen: all up to `max` of each
 // replica, and those listed beyond.
 type Version struct {
@@ -503,7 +89,7 @@ type Version struct {
 
 func (x *Version) Reset() {
 	*x = Version{}
-	mi := &file_lot_wire_parking_proto_msgTypes[7]
+	mi := &file_lot_wire_parking_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -515,7 +101,7 @@ func (x *Version) String() string {
 func (*Version) ProtoMessage() {}
 
 func (x *Version) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[7]
+	mi := &file_lot_wire_parking_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -528,7 +114,7 @@ func (x *Version) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Version.ProtoReflect.Descriptor instead.
 func (*Version) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{7}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Version) GetRows() []*Version_Row {
@@ -539,20 +125,21 @@ func (x *Version) GetRows() []*Version_Row {
 }
 
 // StateChunk is a part of a full state; the parts mean something together
-// only. The first one carries the version.
+// only. The first one carries the version. Values and dots are packed as
+// lot/crdt says.
 type StateChunk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
-	Replicas      []*Replica             `protobuf:"bytes,2,rep,name=replicas,proto3" json:"replicas,omitempty"` // appended to those of earlier chunks
-	Live          []*Mutation            `protobuf:"bytes,3,rep,name=live,proto3" json:"live,omitempty"`         // live values, without what they superseded
-	Early         []*Dot                 `protobuf:"bytes,4,rep,name=early,proto3" json:"early,omitempty"`       // superseded before they were seen
+	Live          []byte                 `protobuf:"bytes,5,opt,name=live,proto3" json:"live,omitempty"`   // live values, without what they superseded
+	Held          []byte                 `protobuf:"bytes,6,opt,name=held,proto3" json:"held,omitempty"`   // the dots of live values that the receiver has seen
+	Early         []byte                 `protobuf:"bytes,7,opt,name=early,proto3" json:"early,omitempty"` // the dots that were superseded before they were seen
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StateChunk) Reset() {
 	*x = StateChunk{}
-	mi := &file_lot_wire_parking_proto_msgTypes[8]
+	mi := &file_lot_wire_parking_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -564,7 +151,7 @@ func (x *StateChunk) String() string {
 func (*StateChunk) ProtoMessage() {}
 
 func (x *StateChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[8]
+	mi := &file_lot_wire_parking_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -577,7 +164,7 @@ func (x *StateChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateChunk.ProtoReflect.Descriptor instead.
 func (*StateChunk) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{8}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *StateChunk) GetVersion() *Version {
@@ -587,55 +174,52 @@ func (x *StateChunk) GetVersion() *Version {
 	return nil
 }
 
-func (x *StateChunk) GetReplicas() []*Replica {
-	if x != nil {
-		return x.Replicas
-	}
-	return nil
-}
-
-func (x *StateChunk) GetLive() []*Mutation {
+func (x *StateChunk) GetLive() []byte {
 	if x != nil {
 		return x.Live
 	}
 	return nil
 }
 
-func (x *StateChunk) GetEarly() []*Dot {
+func (x *StateChunk) GetHeld() []byte {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+func (x *StateChunk) GetEarly() []byte {
 	if x != nil {
 		return x.Early
 	}
 	return nil
 }
 
-// Event is the payload of a Serf user event.
-type Event struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Schema uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
-	Delta  *Delta                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
-	// What the sender has, where the changes themselves are too many to push.
-	// Absent beside a delta; empty where it would be too large itself.
-	Version       *Version `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
-	Node          string   `protobuf:"bytes,4,opt,name=node,proto3" json:"node,omitempty"` // the sender: whom to pull from
+// Announcement is the payload of a Serf user event which tells what the sender
+// has, where the changes themselves are too many to push.
+type Announcement struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`       // the sender: whom to pull from
+	Version       *Version               `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"` // absent where it would be too large
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Event) Reset() {
-	*x = Event{}
-	mi := &file_lot_wire_parking_proto_msgTypes[9]
+func (x *Announcement) Reset() {
+	*x = Announcement{}
+	mi := &file_lot_wire_parking_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Event) String() string {
+func (x *Announcement) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Event) ProtoMessage() {}
+func (*Announcement) ProtoMessage() {}
 
-func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[9]
+func (x *Announcement) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,37 +230,23 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Event.ProtoReflect.Descriptor instead.
-func (*Event) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{9}
+// Deprecated: Use Announcement.ProtoReflect.Descriptor instead.
+func (*Announcement) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *Event) GetSchema() uint32 {
-	if x != nil {
-		return x.Schema
-	}
-	return 0
-}
-
-func (x *Event) GetDelta() *Delta {
-	if x != nil {
-		return x.Delta
-	}
-	return nil
-}
-
-func (x *Event) GetVersion() *Version {
-	if x != nil {
-		return x.Version
-	}
-	return nil
-}
-
-func (x *Event) GetNode() string {
+func (x *Announcement) GetNode() string {
 	if x != nil {
 		return x.Node
 	}
 	return ""
+}
+
+func (x *Announcement) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
 }
 
 // Claim is the value of a gate's register: who runs it.
@@ -692,7 +262,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_lot_wire_parking_proto_msgTypes[10]
+	mi := &file_lot_wire_parking_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +274,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[10]
+	mi := &file_lot_wire_parking_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +287,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{10}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Claim) GetNode() string {
@@ -759,7 +329,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_lot_wire_parking_proto_msgTypes[11]
+	mi := &file_lot_wire_parking_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +341,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[11]
+	mi := &file_lot_wire_parking_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +354,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{11}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Setting) GetValue() int64 {
@@ -813,7 +383,7 @@ type Tally struct {
 
 func (x *Tally) Reset() {
 	*x = Tally{}
-	mi := &file_lot_wire_parking_proto_msgTypes[12]
+	mi := &file_lot_wire_parking_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +395,7 @@ func (x *Tally) String() string {
 func (*Tally) ProtoMessage() {}
 
 func (x *Tally) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[12]
+	mi := &file_lot_wire_parking_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +408,7 @@ func (x *Tally) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tally.ProtoReflect.Descriptor instead.
 func (*Tally) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{12}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Tally) GetIn() uint64 {
@@ -866,7 +436,7 @@ type HelloRequest struct {
 
 func (x *HelloRequest) Reset() {
 	*x = HelloRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[13]
+	mi := &file_lot_wire_parking_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -878,7 +448,7 @@ func (x *HelloRequest) String() string {
 func (*HelloRequest) ProtoMessage() {}
 
 func (x *HelloRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[13]
+	mi := &file_lot_wire_parking_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -891,7 +461,7 @@ func (x *HelloRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HelloRequest.ProtoReflect.Descriptor instead.
 func (*HelloRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{13}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *HelloRequest) GetSchema() uint32 {
@@ -930,7 +500,7 @@ type HelloReply struct {
 
 func (x *HelloReply) Reset() {
 	*x = HelloReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[14]
+	mi := &file_lot_wire_parking_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -942,7 +512,7 @@ func (x *HelloReply) String() string {
 func (*HelloReply) ProtoMessage() {}
 
 func (x *HelloReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[14]
+	mi := &file_lot_wire_parking_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +525,7 @@ func (x *HelloReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HelloReply.ProtoReflect.Descriptor instead.
 func (*HelloReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{14}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HelloReply) GetNode() string {
@@ -1001,7 +571,7 @@ type HoldRequest struct {
 
 func (x *HoldRequest) Reset() {
 	*x = HoldRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[15]
+	mi := &file_lot_wire_parking_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +583,7 @@ func (x *HoldRequest) String() string {
 func (*HoldRequest) ProtoMessage() {}
 
 func (x *HoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[15]
+	mi := &file_lot_wire_parking_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +596,7 @@ func (x *HoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
 func (*HoldRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{15}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{9}
 }
 
 type HoldReply struct {
@@ -1037,7 +607,7 @@ type HoldReply struct {
 
 func (x *HoldReply) Reset() {
 	*x = HoldReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[16]
+	mi := &file_lot_wire_parking_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1049,7 +619,7 @@ func (x *HoldReply) String() string {
 func (*HoldReply) ProtoMessage() {}
 
 func (x *HoldReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[16]
+	mi := &file_lot_wire_parking_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1062,7 +632,7 @@ func (x *HoldReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldReply.ProtoReflect.Descriptor instead.
 func (*HoldReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{16}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{10}
 }
 
 type DigestRequest struct {
@@ -1073,7 +643,7 @@ type DigestRequest struct {
 
 func (x *DigestRequest) Reset() {
 	*x = DigestRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[17]
+	mi := &file_lot_wire_parking_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1085,7 +655,7 @@ func (x *DigestRequest) String() string {
 func (*DigestRequest) ProtoMessage() {}
 
 func (x *DigestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[17]
+	mi := &file_lot_wire_parking_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1098,7 +668,7 @@ func (x *DigestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestRequest.ProtoReflect.Descriptor instead.
 func (*DigestRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{17}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{11}
 }
 
 type DigestReply struct {
@@ -1110,7 +680,7 @@ type DigestReply struct {
 
 func (x *DigestReply) Reset() {
 	*x = DigestReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[18]
+	mi := &file_lot_wire_parking_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1122,7 +692,7 @@ func (x *DigestReply) String() string {
 func (*DigestReply) ProtoMessage() {}
 
 func (x *DigestReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[18]
+	mi := &file_lot_wire_parking_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1135,7 +705,7 @@ func (x *DigestReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DigestReply.ProtoReflect.Descriptor instead.
 func (*DigestReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{18}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DigestReply) GetDigest() []byte {
@@ -1156,7 +726,7 @@ type PullRequest struct {
 
 func (x *PullRequest) Reset() {
 	*x = PullRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[19]
+	mi := &file_lot_wire_parking_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +738,7 @@ func (x *PullRequest) String() string {
 func (*PullRequest) ProtoMessage() {}
 
 func (x *PullRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[19]
+	mi := &file_lot_wire_parking_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +751,7 @@ func (x *PullRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullRequest.ProtoReflect.Descriptor instead.
 func (*PullRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{19}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PullRequest) GetSchema() uint32 {
@@ -1210,7 +780,7 @@ func (x *PullRequest) GetVersion() *Version {
 type PullChunk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"` // absent: digests were equal, nothing follows
-	Delta         *Delta                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
+	Delta         []byte                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
 	State         *StateChunk            `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
 	Leaving       bool                   `protobuf:"varint,4,opt,name=leaving,proto3" json:"leaving,omitempty"` // in the first: the answering node is about to go
 	unknownFields protoimpl.UnknownFields
@@ -1219,7 +789,7 @@ type PullChunk struct {
 
 func (x *PullChunk) Reset() {
 	*x = PullChunk{}
-	mi := &file_lot_wire_parking_proto_msgTypes[20]
+	mi := &file_lot_wire_parking_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +801,7 @@ func (x *PullChunk) String() string {
 func (*PullChunk) ProtoMessage() {}
 
 func (x *PullChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[20]
+	mi := &file_lot_wire_parking_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +814,7 @@ func (x *PullChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullChunk.ProtoReflect.Descriptor instead.
 func (*PullChunk) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{20}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PullChunk) GetVersion() *Version {
@@ -1254,7 +824,7 @@ func (x *PullChunk) GetVersion() *Version {
 	return nil
 }
 
-func (x *PullChunk) GetDelta() *Delta {
+func (x *PullChunk) GetDelta() []byte {
 	if x != nil {
 		return x.Delta
 	}
@@ -1287,7 +857,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_lot_wire_parking_proto_msgTypes[21]
+	mi := &file_lot_wire_parking_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +869,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[21]
+	mi := &file_lot_wire_parking_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +882,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{21}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Verdict) GetCode() string {
@@ -1348,7 +918,7 @@ type PassRequest struct {
 
 func (x *PassRequest) Reset() {
 	*x = PassRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[22]
+	mi := &file_lot_wire_parking_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1360,7 +930,7 @@ func (x *PassRequest) String() string {
 func (*PassRequest) ProtoMessage() {}
 
 func (x *PassRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[22]
+	mi := &file_lot_wire_parking_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1373,7 +943,7 @@ func (x *PassRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PassRequest.ProtoReflect.Descriptor instead.
 func (*PassRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{22}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PassRequest) GetGate() uint32 {
@@ -1407,14 +977,14 @@ func (x *PassRequest) GetVersion() *Version {
 type PassReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Verdict       *Verdict               `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
-	Delta         *Delta                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"` // what the gate wrote
+	Delta         []byte                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"` // what the gate wrote
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PassReply) Reset() {
 	*x = PassReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[23]
+	mi := &file_lot_wire_parking_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +996,7 @@ func (x *PassReply) String() string {
 func (*PassReply) ProtoMessage() {}
 
 func (x *PassReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[23]
+	mi := &file_lot_wire_parking_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +1009,7 @@ func (x *PassReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PassReply.ProtoReflect.Descriptor instead.
 func (*PassReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{23}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PassReply) GetVerdict() *Verdict {
@@ -1449,7 +1019,7 @@ func (x *PassReply) GetVerdict() *Verdict {
 	return nil
 }
 
-func (x *PassReply) GetDelta() *Delta {
+func (x *PassReply) GetDelta() []byte {
 	if x != nil {
 		return x.Delta
 	}
@@ -1469,7 +1039,7 @@ type TakeRequest struct {
 
 func (x *TakeRequest) Reset() {
 	*x = TakeRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[24]
+	mi := &file_lot_wire_parking_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1051,7 @@ func (x *TakeRequest) String() string {
 func (*TakeRequest) ProtoMessage() {}
 
 func (x *TakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[24]
+	mi := &file_lot_wire_parking_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1064,7 @@ func (x *TakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeRequest.ProtoReflect.Descriptor instead.
 func (*TakeRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{24}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TakeRequest) GetGate() uint32 {
@@ -1521,14 +1091,14 @@ func (x *TakeRequest) GetVersion() *Version {
 type TakeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Verdict       *Verdict               `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
-	Delta         *Delta                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"` // the claim
+	Delta         []byte                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"` // the claim
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TakeReply) Reset() {
 	*x = TakeReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[25]
+	mi := &file_lot_wire_parking_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1110,7 @@ func (x *TakeReply) String() string {
 func (*TakeReply) ProtoMessage() {}
 
 func (x *TakeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[25]
+	mi := &file_lot_wire_parking_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +1123,7 @@ func (x *TakeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeReply.ProtoReflect.Descriptor instead.
 func (*TakeReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{25}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TakeReply) GetVerdict() *Verdict {
@@ -1563,7 +1133,7 @@ func (x *TakeReply) GetVerdict() *Verdict {
 	return nil
 }
 
-func (x *TakeReply) GetDelta() *Delta {
+func (x *TakeReply) GetDelta() []byte {
 	if x != nil {
 		return x.Delta
 	}
@@ -1586,7 +1156,7 @@ type OrderRequest struct {
 
 func (x *OrderRequest) Reset() {
 	*x = OrderRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[26]
+	mi := &file_lot_wire_parking_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +1168,7 @@ func (x *OrderRequest) String() string {
 func (*OrderRequest) ProtoMessage() {}
 
 func (x *OrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[26]
+	mi := &file_lot_wire_parking_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +1181,7 @@ func (x *OrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderRequest.ProtoReflect.Descriptor instead.
 func (*OrderRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{26}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OrderRequest) GetGate() uint32 {
@@ -1672,14 +1242,14 @@ func (*OrderRequest_MoveTo) isOrderRequest_Order() {}
 type OrderReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Verdict       *Verdict               `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
-	Delta         *Delta                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
+	Delta         []byte                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrderReply) Reset() {
 	*x = OrderReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[27]
+	mi := &file_lot_wire_parking_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1691,7 +1261,7 @@ func (x *OrderReply) String() string {
 func (*OrderReply) ProtoMessage() {}
 
 func (x *OrderReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[27]
+	mi := &file_lot_wire_parking_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1704,7 +1274,7 @@ func (x *OrderReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReply.ProtoReflect.Descriptor instead.
 func (*OrderReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{27}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OrderReply) GetVerdict() *Verdict {
@@ -1714,7 +1284,7 @@ func (x *OrderReply) GetVerdict() *Verdict {
 	return nil
 }
 
-func (x *OrderReply) GetDelta() *Delta {
+func (x *OrderReply) GetDelta() []byte {
 	if x != nil {
 		return x.Delta
 	}
@@ -1729,7 +1299,7 @@ type KillRequest struct {
 
 func (x *KillRequest) Reset() {
 	*x = KillRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[28]
+	mi := &file_lot_wire_parking_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +1311,7 @@ func (x *KillRequest) String() string {
 func (*KillRequest) ProtoMessage() {}
 
 func (x *KillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[28]
+	mi := &file_lot_wire_parking_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +1324,7 @@ func (x *KillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillRequest.ProtoReflect.Descriptor instead.
 func (*KillRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{28}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{22}
 }
 
 type KillReply struct {
@@ -1766,7 +1336,7 @@ type KillReply struct {
 
 func (x *KillReply) Reset() {
 	*x = KillReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[29]
+	mi := &file_lot_wire_parking_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1778,7 +1348,7 @@ func (x *KillReply) String() string {
 func (*KillReply) ProtoMessage() {}
 
 func (x *KillReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[29]
+	mi := &file_lot_wire_parking_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1791,7 +1361,7 @@ func (x *KillReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillReply.ProtoReflect.Descriptor instead.
 func (*KillReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{29}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *KillReply) GetVerdict() *Verdict {
@@ -1812,7 +1382,7 @@ type Version_Row struct {
 
 func (x *Version_Row) Reset() {
 	*x = Version_Row{}
-	mi := &file_lot_wire_parking_proto_msgTypes[30]
+	mi := &file_lot_wire_parking_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +1394,7 @@ func (x *Version_Row) String() string {
 func (*Version_Row) ProtoMessage() {}
 
 func (x *Version_Row) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[30]
+	mi := &file_lot_wire_parking_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +1407,7 @@ func (x *Version_Row) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Version_Row.ProtoReflect.Descriptor instead.
 func (*Version_Row) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{7, 0}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{1, 0}
 }
 
 func (x *Version_Row) GetReplica() *Replica {
@@ -1869,52 +1439,22 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"parking.v1\"?\n" +
 	"\aReplica\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
-	"\vincarnation\x18\x02 \x01(\x06R\vincarnation\"1\n" +
-	"\x03Dot\x12\x18\n" +
-	"\areplica\x18\x01 \x01(\rR\areplica\x12\x10\n" +
-	"\x03seq\x18\x02 \x01(\x04R\x03seq\"W\n" +
-	"\x05Entry\x12\x14\n" +
-	"\x05plate\x18\x01 \x01(\tR\x05plate\x12\x12\n" +
-	"\x04gate\x18\x02 \x01(\rR\x04gate\x12$\n" +
-	"\x0ewall_offset_ms\x18\x03 \x01(\x12R\fwallOffsetMs\"V\n" +
-	"\x04Exit\x12\x14\n" +
-	"\x05plate\x18\x01 \x01(\tR\x05plate\x12\x12\n" +
-	"\x04gate\x18\x02 \x01(\rR\x04gate\x12$\n" +
-	"\x0ewall_offset_ms\x18\x03 \x01(\x12R\fwallOffsetMs\"2\n" +
-	"\bRegister\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value\"\x84\x02\n" +
-	"\bMutation\x12!\n" +
-	"\x03dot\x18\x01 \x01(\v2\x0f.parking.v1.DotR\x03dot\x12/\n" +
-	"\n" +
-	"supersedes\x18\x02 \x03(\v2\x0f.parking.v1.DotR\n" +
-	"supersedes\x12\x14\n" +
-	"\x05stamp\x18\x03 \x01(\x06R\x05stamp\x12)\n" +
-	"\x05entry\x18\x04 \x01(\v2\x11.parking.v1.EntryH\x00R\x05entry\x12&\n" +
-	"\x04exit\x18\x05 \x01(\v2\x10.parking.v1.ExitH\x00R\x04exit\x122\n" +
-	"\bregister\x18\x06 \x01(\v2\x14.parking.v1.RegisterH\x00R\bregisterB\a\n" +
-	"\x05value\"\x84\x01\n" +
-	"\x05Delta\x12\x16\n" +
-	"\x06schema\x18\x01 \x01(\rR\x06schema\x12/\n" +
-	"\breplicas\x18\x02 \x03(\v2\x13.parking.v1.ReplicaR\breplicas\x122\n" +
-	"\tmutations\x18\x03 \x03(\v2\x14.parking.v1.MutationR\tmutations\"\x94\x01\n" +
+	"\vincarnation\x18\x02 \x01(\x06R\vincarnation\"\x94\x01\n" +
 	"\aVersion\x12+\n" +
 	"\x04rows\x18\x01 \x03(\v2\x17.parking.v1.Version.RowR\x04rows\x1a\\\n" +
 	"\x03Row\x12-\n" +
 	"\areplica\x18\x01 \x01(\v2\x13.parking.v1.ReplicaR\areplica\x12\x10\n" +
 	"\x03max\x18\x02 \x01(\x04R\x03max\x12\x14\n" +
-	"\x05cloud\x18\x03 \x03(\x04R\x05cloud\"\xbd\x01\n" +
+	"\x05cloud\x18\x03 \x03(\x04R\x05cloud\"\x7f\n" +
 	"\n" +
 	"StateChunk\x12-\n" +
-	"\aversion\x18\x01 \x01(\v2\x13.parking.v1.VersionR\aversion\x12/\n" +
-	"\breplicas\x18\x02 \x03(\v2\x13.parking.v1.ReplicaR\breplicas\x12(\n" +
-	"\x04live\x18\x03 \x03(\v2\x14.parking.v1.MutationR\x04live\x12%\n" +
-	"\x05early\x18\x04 \x03(\v2\x0f.parking.v1.DotR\x05early\"\x8b\x01\n" +
-	"\x05Event\x12\x16\n" +
-	"\x06schema\x18\x01 \x01(\rR\x06schema\x12'\n" +
-	"\x05delta\x18\x02 \x01(\v2\x11.parking.v1.DeltaR\x05delta\x12-\n" +
-	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\x12\x12\n" +
-	"\x04node\x18\x04 \x01(\tR\x04node\"k\n" +
+	"\aversion\x18\x01 \x01(\v2\x13.parking.v1.VersionR\aversion\x12\x12\n" +
+	"\x04live\x18\x05 \x01(\fR\x04live\x12\x12\n" +
+	"\x04held\x18\x06 \x01(\fR\x04held\x12\x14\n" +
+	"\x05early\x18\a \x01(\fR\x05earlyJ\x04\b\x02\x10\x05\"Q\n" +
+	"\fAnnouncement\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12-\n" +
+	"\aversion\x18\x02 \x01(\v2\x13.parking.v1.VersionR\aversion\"k\n" +
 	"\x05Claim\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x06R\vincarnation\x12\x14\n" +
@@ -1945,10 +1485,10 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\vPullRequest\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12-\n" +
-	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\"\xab\x01\n" +
+	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\"\x98\x01\n" +
 	"\tPullChunk\x12-\n" +
-	"\aversion\x18\x01 \x01(\v2\x13.parking.v1.VersionR\aversion\x12'\n" +
-	"\x05delta\x18\x02 \x01(\v2\x11.parking.v1.DeltaR\x05delta\x12,\n" +
+	"\aversion\x18\x01 \x01(\v2\x13.parking.v1.VersionR\aversion\x12\x14\n" +
+	"\x05delta\x18\x02 \x01(\fR\x05delta\x12,\n" +
 	"\x05state\x18\x03 \x01(\v2\x16.parking.v1.StateChunkR\x05state\x12\x18\n" +
 	"\aleaving\x18\x04 \x01(\bR\aleaving\"O\n" +
 	"\aVerdict\x12\x12\n" +
@@ -1959,27 +1499,27 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x04gate\x18\x01 \x01(\rR\x04gate\x12\x14\n" +
 	"\x05plate\x18\x02 \x01(\tR\x05plate\x12\x10\n" +
 	"\x03out\x18\x03 \x01(\bR\x03out\x12-\n" +
-	"\aversion\x18\x04 \x01(\v2\x13.parking.v1.VersionR\aversion\"c\n" +
+	"\aversion\x18\x04 \x01(\v2\x13.parking.v1.VersionR\aversion\"P\n" +
 	"\tPassReply\x12-\n" +
-	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\x12'\n" +
-	"\x05delta\x18\x02 \x01(\v2\x11.parking.v1.DeltaR\x05delta\"h\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\x12\x14\n" +
+	"\x05delta\x18\x02 \x01(\fR\x05delta\"h\n" +
 	"\vTakeRequest\x12\x12\n" +
 	"\x04gate\x18\x01 \x01(\rR\x04gate\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12-\n" +
-	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\"c\n" +
+	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\"P\n" +
 	"\tTakeReply\x12-\n" +
-	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\x12'\n" +
-	"\x05delta\x18\x02 \x01(\v2\x11.parking.v1.DeltaR\x05delta\"v\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\x12\x14\n" +
+	"\x05delta\x18\x02 \x01(\fR\x05delta\"v\n" +
 	"\fOrderRequest\x12\x12\n" +
 	"\x04gate\x18\x01 \x01(\rR\x04gate\x12\x16\n" +
 	"\x05crash\x18\x02 \x01(\bH\x00R\x05crash\x12\x19\n" +
 	"\amove_to\x18\x03 \x01(\tH\x00R\x06moveTo\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reasonB\a\n" +
-	"\x05order\"d\n" +
+	"\x05order\"Q\n" +
 	"\n" +
 	"OrderReply\x12-\n" +
-	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\x12'\n" +
-	"\x05delta\x18\x02 \x01(\v2\x11.parking.v1.DeltaR\x05delta\"\r\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\x12\x14\n" +
+	"\x05delta\x18\x02 \x01(\fR\x05delta\"\r\n" +
 	"\vKillRequest\":\n" +
 	"\tKillReply\x12-\n" +
 	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict2\xd6\x03\n" +
@@ -2005,90 +1545,69 @@ func file_lot_wire_parking_proto_rawDescGZIP() []byte {
 	return file_lot_wire_parking_proto_rawDescData
 }
 
-var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_lot_wire_parking_proto_goTypes = []any{
 	(*Replica)(nil),       // 0: parking.v1.Replica
-	(*Dot)(nil),           // 1: parking.v1.Dot
-	(*Entry)(nil),         // 2: parking.v1.Entry
-	(*Exit)(nil),          // 3: parking.v1.Exit
-	(*Register)(nil),      // 4: parking.v1.Register
-	(*Mutation)(nil),      // 5: parking.v1.Mutation
-	(*Delta)(nil),         // 6: parking.v1.Delta
-	(*Version)(nil),       // 7: parking.v1.Version
-	(*StateChunk)(nil),    // 8: parking.v1.StateChunk
-	(*Event)(nil),         // 9: parking.v1.Event
-	(*Claim)(nil),         // 10: parking.v1.Claim
-	(*Setting)(nil),       // 11: parking.v1.Setting
-	(*Tally)(nil),         // 12: parking.v1.Tally
-	(*HelloRequest)(nil),  // 13: parking.v1.HelloRequest
-	(*HelloReply)(nil),    // 14: parking.v1.HelloReply
-	(*HoldRequest)(nil),   // 15: parking.v1.HoldRequest
-	(*HoldReply)(nil),     // 16: parking.v1.HoldReply
-	(*DigestRequest)(nil), // 17: parking.v1.DigestRequest
-	(*DigestReply)(nil),   // 18: parking.v1.DigestReply
-	(*PullRequest)(nil),   // 19: parking.v1.PullRequest
-	(*PullChunk)(nil),     // 20: parking.v1.PullChunk
-	(*Verdict)(nil),       // 21: parking.v1.Verdict
-	(*PassRequest)(nil),   // 22: parking.v1.PassRequest
-	(*PassReply)(nil),     // 23: parking.v1.PassReply
-	(*TakeRequest)(nil),   // 24: parking.v1.TakeRequest
-	(*TakeReply)(nil),     // 25: parking.v1.TakeReply
-	(*OrderRequest)(nil),  // 26: parking.v1.OrderRequest
-	(*OrderReply)(nil),    // 27: parking.v1.OrderReply
-	(*KillRequest)(nil),   // 28: parking.v1.KillRequest
-	(*KillReply)(nil),     // 29: parking.v1.KillReply
-	(*Version_Row)(nil),   // 30: parking.v1.Version.Row
+	(*Version)(nil),       // 1: parking.v1.Version
+	(*StateChunk)(nil),    // 2: parking.v1.StateChunk
+	(*Announcement)(nil),  // 3: parking.v1.Announcement
+	(*Claim)(nil),         // 4: parking.v1.Claim
+	(*Setting)(nil),       // 5: parking.v1.Setting
+	(*Tally)(nil),         // 6: parking.v1.Tally
+	(*HelloRequest)(nil),  // 7: parking.v1.HelloRequest
+	(*HelloReply)(nil),    // 8: parking.v1.HelloReply
+	(*HoldRequest)(nil),   // 9: parking.v1.HoldRequest
+	(*HoldReply)(nil),     // 10: parking.v1.HoldReply
+	(*DigestRequest)(nil), // 11: parking.v1.DigestRequest
+	(*DigestReply)(nil),   // 12: parking.v1.DigestReply
+	(*PullRequest)(nil),   // 13: parking.v1.PullRequest
+	(*PullChunk)(nil),     // 14: parking.v1.PullChunk
+	(*Verdict)(nil),       // 15: parking.v1.Verdict
+	(*PassRequest)(nil),   // 16: parking.v1.PassRequest
+	(*PassReply)(nil),     // 17: parking.v1.PassReply
+	(*TakeRequest)(nil),   // 18: parking.v1.TakeRequest
+	(*TakeReply)(nil),     // 19: parking.v1.TakeReply
+	(*OrderRequest)(nil),  // 20: parking.v1.OrderRequest
+	(*OrderReply)(nil),    // 21: parking.v1.OrderReply
+	(*KillRequest)(nil),   // 22: parking.v1.KillRequest
+	(*KillReply)(nil),     // 23: parking.v1.KillReply
+	(*Version_Row)(nil),   // 24: parking.v1.Version.Row
 }
 var file_lot_wire_parking_proto_depIdxs = []int32{
-	1,  // 0: parking.v1.Mutation.dot:type_name -> parking.v1.Dot
-	1,  // 1: parking.v1.Mutation.supersedes:type_name -> parking.v1.Dot
-	2,  // 2: parking.v1.Mutation.entry:type_name -> parking.v1.Entry
-	3,  // 3: parking.v1.Mutation.exit:type_name -> parking.v1.Exit
-	4,  // 4: parking.v1.Mutation.register:type_name -> parking.v1.Register
-	0,  // 5: parking.v1.Delta.replicas:type_name -> parking.v1.Replica
-	5,  // 6: parking.v1.Delta.mutations:type_name -> parking.v1.Mutation
-	30, // 7: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
-	7,  // 8: parking.v1.StateChunk.version:type_name -> parking.v1.Version
-	0,  // 9: parking.v1.StateChunk.replicas:type_name -> parking.v1.Replica
-	5,  // 10: parking.v1.StateChunk.live:type_name -> parking.v1.Mutation
-	1,  // 11: parking.v1.StateChunk.early:type_name -> parking.v1.Dot
-	6,  // 12: parking.v1.Event.delta:type_name -> parking.v1.Delta
-	7,  // 13: parking.v1.Event.version:type_name -> parking.v1.Version
-	7,  // 14: parking.v1.PullRequest.version:type_name -> parking.v1.Version
-	7,  // 15: parking.v1.PullChunk.version:type_name -> parking.v1.Version
-	6,  // 16: parking.v1.PullChunk.delta:type_name -> parking.v1.Delta
-	8,  // 17: parking.v1.PullChunk.state:type_name -> parking.v1.StateChunk
-	7,  // 18: parking.v1.PassRequest.version:type_name -> parking.v1.Version
-	21, // 19: parking.v1.PassReply.verdict:type_name -> parking.v1.Verdict
-	6,  // 20: parking.v1.PassReply.delta:type_name -> parking.v1.Delta
-	7,  // 21: parking.v1.TakeRequest.version:type_name -> parking.v1.Version
-	21, // 22: parking.v1.TakeReply.verdict:type_name -> parking.v1.Verdict
-	6,  // 23: parking.v1.TakeReply.delta:type_name -> parking.v1.Delta
-	21, // 24: parking.v1.OrderReply.verdict:type_name -> parking.v1.Verdict
-	6,  // 25: parking.v1.OrderReply.delta:type_name -> parking.v1.Delta
-	21, // 26: parking.v1.KillReply.verdict:type_name -> parking.v1.Verdict
-	0,  // 27: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
-	13, // 28: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
-	15, // 29: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
-	17, // 30: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
-	19, // 31: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
-	22, // 32: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
-	24, // 33: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
-	26, // 34: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
-	28, // 35: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
-	14, // 36: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
-	16, // 37: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
-	18, // 38: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
-	20, // 39: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
-	23, // 40: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
-	25, // 41: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
-	27, // 42: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
-	29, // 43: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
-	36, // [36:44] is the sub-list for method output_type
-	28, // [28:36] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	24, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
+	1,  // 1: parking.v1.StateChunk.version:type_name -> parking.v1.Version
+	1,  // 2: parking.v1.Announcement.version:type_name -> parking.v1.Version
+	1,  // 3: parking.v1.PullRequest.version:type_name -> parking.v1.Version
+	1,  // 4: parking.v1.PullChunk.version:type_name -> parking.v1.Version
+	2,  // 5: parking.v1.PullChunk.state:type_name -> parking.v1.StateChunk
+	1,  // 6: parking.v1.PassRequest.version:type_name -> parking.v1.Version
+	15, // 7: parking.v1.PassReply.verdict:type_name -> parking.v1.Verdict
+	1,  // 8: parking.v1.TakeRequest.version:type_name -> parking.v1.Version
+	15, // 9: parking.v1.TakeReply.verdict:type_name -> parking.v1.Verdict
+	15, // 10: parking.v1.OrderReply.verdict:type_name -> parking.v1.Verdict
+	15, // 11: parking.v1.KillReply.verdict:type_name -> parking.v1.Verdict
+	0,  // 12: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
+	7,  // 13: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
+	9,  // 14: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
+	11, // 15: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
+	13, // 16: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
+	16, // 17: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
+	18, // 18: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
+	20, // 19: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
+	22, // 20: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
+	8,  // 21: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
+	10, // 22: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
+	12, // 23: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
+	14, // 24: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
+	17, // 25: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
+	19, // 26: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
+	21, // 27: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
+	23, // 28: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
+	21, // [21:29] is the sub-list for method output_type
+	13, // [13:21] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_lot_wire_parking_proto_init() }
@@ -2096,12 +1615,7 @@ func file_lot_wire_parking_proto_init() {
 	if File_lot_wire_parking_proto != nil {
 		return
 	}
-	file_lot_wire_parking_proto_msgTypes[5].OneofWrappers = []any{
-		(*Mutation_Entry)(nil),
-		(*Mutation_Exit)(nil),
-		(*Mutation_Register)(nil),
-	}
-	file_lot_wire_parking_proto_msgTypes[26].OneofWrappers = []any{
+	file_lot_wire_parking_proto_msgTypes[20].OneofWrappers = []any{
 		(*OrderRequest_Crash)(nil),
 		(*OrderRequest_MoveTo)(nil),
 	}
@@ -2111,7 +1625,7 @@ func file_lot_wire_parking_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lot_wire_parking_proto_rawDesc), len(file_lot_wire_parking_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -245,7 +245,7 @@ func (r *Replicator) Answer(peer string, req *wire.PullRequest, send func(*wire.
 		if len(delta) == 0 && state == nil && covered {
 			// Both have seen the same and hold different values, which takes a
 			// forged mutation: the join of the states is the same on both.
-			state = d.State()
+			state = d.State().For(theirs)
 		}
 	})
 	if string(digest[:]) == string(req.GetDigest()) {

@@ -19,8 +19,6 @@ const (
 	deepQueue = 64
 	// settle is how long a gap may stay before it is pulled: gossip reorders.
 	settle = 30 * time.Millisecond
-	// eventOverhead is what an event's other fields take beside its delta.
-	eventOverhead = 48
 )
 
 // push sends what the store's outbox holds until ctx ends.
@@ -37,8 +35,8 @@ func (r *Replicator) push(ctx context.Context) {
 			r.announce(ctx)
 			continue
 		}
-		for _, d := range crdt.Pack(ms, r.maxEvent-eventOverhead) {
-			r.broadcast(&wire.Event{Schema: wire.Schema, Node: r.self, Delta: d})
+		for _, d := range crdt.Pack(ms, r.maxEvent) {
+			r.broadcast(d)
 		}
 		if !pause(ctx, gather) {
 			return
@@ -58,19 +56,24 @@ func (r *Replicator) announce(ctx context.Context) {
 		}
 	}
 	_, _ = r.store.take() // the version covers these too
-	e := &wire.Event{Schema: wire.Schema, Node: r.self, Version: crdt.EncodeVersion(r.store.Version())}
-	if proto.Size(e) > r.maxEvent {
-		e.Version = &wire.Version{}
+	e := &wire.Announcement{Node: r.self, Version: crdt.EncodeVersion(r.store.Version())}
+	if proto.Size(e) >= r.maxEvent {
+		e.Version = nil
 	}
-	r.broadcast(e)
+	if b, err := proto.Marshal(e); err == nil {
+		r.broadcast(append([]byte{eventVersion}, b...))
+	}
 }
 
-func (r *Replicator) broadcast(e *wire.Event) {
-	b, err := proto.Marshal(e)
-	if err == nil {
-		err = r.gossip.Broadcast(b)
-	}
-	if err != nil {
+// The kinds of events, told by the two low bits of the first byte. Others are
+// passed over: a newer program may send them.
+const (
+	eventDelta   = 1 // a delta, which so begins: mutations of the sender's own
+	eventVersion = 2 // an Announcement, behind that byte
+)
+
+func (r *Replicator) broadcast(event []byte) {
+	if err := r.gossip.Broadcast(event); err != nil {
 		r.log.Debug("event not sent, the pull will do", "err", err)
 	}
 }
@@ -89,33 +92,38 @@ func (r *Replicator) receive(ctx context.Context) {
 	}
 }
 
-// hear joins one event and returns who says that he sent it.
+// hear joins one event and returns who sent it.
 func (r *Replicator) hear(b []byte) (from string, err error) {
-	var e wire.Event
-	if err := proto.Unmarshal(b, &e); err != nil {
-		return "", err
+	if len(b) == 0 {
+		return "", crdt.ErrMalformed
 	}
-	from = e.GetNode()
-	if from == r.self {
-		return from, nil
-	}
-	if e.GetDelta() != nil {
-		ms, err := crdt.Decode(e.GetDelta())
-		if err == nil {
-			err = r.store.Join(ms, Event)
+	switch b[0] & 3 {
+	case eventDelta:
+		ms, err := crdt.Decode(b)
+		if err != nil || len(ms) == 0 {
+			return "", err
 		}
-		if err != nil {
+		if from = ms[0].Dot.Replica.Node(); from == r.self {
+			return from, nil
+		}
+		if err := r.store.Join(ms, Event); err != nil {
 			return from, err
 		}
 		r.stirred()
 		r.closeGap(from, ms)
-	}
-	if e.GetVersion() != nil {
-		theirs, err := crdt.DecodeVersion(e.GetVersion())
+	case eventVersion:
+		var a wire.Announcement
+		if err := proto.Unmarshal(b[1:], &a); err != nil {
+			return "", err
+		}
+		if from = a.GetNode(); from == r.self {
+			return from, nil
+		}
+		theirs, err := crdt.DecodeVersion(a.GetVersion())
 		if err != nil {
 			return from, err
 		}
-		if len(e.GetVersion().GetRows()) == 0 || !r.store.Covers(theirs) {
+		if a.GetVersion() == nil || !r.store.Covers(theirs) {
 			r.Kick(from)
 		}
 	}
