@@ -189,6 +189,9 @@ func (n *Node) enter(ctx context.Context, h *greeted) error {
 	if h.self {
 		return nil
 	}
+	if !n.isReady() && n.welcomed.IsZero() {
+		n.welcomed = time.Now()
+	}
 	if !n.met.Load() {
 		n.stew.hold() // until the others are in view, not only their claims
 		defer n.stew.release()

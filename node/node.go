@@ -22,18 +22,19 @@ import (
 // A Node is one member of a cluster. Its methods are safe for concurrent use;
 // those that act or ask block until Ready first.
 type Node struct {
-	cfg     Config
-	self    gates.Host
-	replica crdt.Replica
-	log     *slog.Logger
-	bus     *bus
-	changes changes
-	store   *replicate.Store
-	keeper  *gates.Keeper[[]byte]
-	stew    *steward
-	ready   chan struct{}
-	started time.Time
-	readied time.Time // set before ready is closed
+	cfg      Config
+	self     gates.Host
+	replica  crdt.Replica
+	log      *slog.Logger
+	bus      *bus
+	changes  changes
+	store    *replicate.Store
+	keeper   *gates.Keeper[[]byte]
+	stew     *steward
+	ready    chan struct{}
+	started  time.Time
+	readied  time.Time // set before ready is closed, as is:
+	welcomed time.Time // when the first other node answered the hello
 
 	// Set by Run before anything that reads them starts.
 	mux   *member.Mux

@@ -11,6 +11,7 @@ import (
 	"parking/lot"
 	"parking/lot/crdt"
 	"parking/lot/wire"
+	"parking/node/member"
 )
 
 func gatesIn(d *crdt.Document) int {
@@ -156,6 +157,11 @@ type Status struct {
 	Queue               int    // changes that wait to be pushed
 	Refused             uint64 // others' messages that were malformed or claimed what cannot be
 	Uptime              time.Duration
+	Sent                member.Traffic
+
+	// When Run began, when another node first welcomed this one (zero: none did
+	// before Ready), and when this one was ready, with the others' state.
+	Started, Welcomed, Ready time.Time
 }
 
 // Status returns what this node tells of itself: before Ready, its name.
@@ -166,7 +172,8 @@ func (n *Node) Status() Status {
 	s := Status{
 		Node: n.self.Node, Cluster: n.cfg.Cluster, Addr: n.Addr(), Incarnation: n.self.Incarnation,
 		Version: make(map[string]uint64), Queue: n.store.Waiting() + n.agent.QueueDepth(),
-		Uptime: time.Since(n.started),
+		Uptime: time.Since(n.started), Sent: n.mux.Traffic(),
+		Started: n.started, Welcomed: n.welcomed, Ready: n.readied,
 	}
 	v := n.store.Version()
 	for r, seq := range v.Replicas() {

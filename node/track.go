@@ -8,47 +8,78 @@ import (
 	"parking/node/replicate"
 )
 
-// TrackEntry records an entry at this replica; the gate is a label. Under this
-// ledger a full lot does not refuse: over tells by how many vehicles the lot
-// is overbooked then.
+// A Movement is a vehicle that came in or, if Out, left. The gate is a label;
+// for an exit it need not match the entry's, and 0 names none.
+type Movement struct {
+	Plate lot.Plate
+	Gate  lot.GateID
+	Out   bool
+}
+
+// TrackEntry records an entry at this replica. Under this ledger a full lot does
+// not refuse: after tells by how many vehicles the lot is overbooked then.
 func (n *Node) TrackEntry(ctx context.Context, p lot.Plate, g lot.GateID) (after lot.Spaces, err error) {
-	return n.track(ctx, func(d *crdt.Document) ([]crdt.Mutation, error) {
-		if err := lot.CheckGate(g, gatesIn(d)); err != nil {
-			return nil, err
-		}
-		if v, in := d.Vehicle(p); in {
-			return nil, lot.AlreadyIn(v, n.cfg.Now())
-		}
-		return []crdt.Mutation{d.Enter(n.cfg.Now(), p, g)}, nil
-	})
+	return n.Track(ctx, Movement{Plate: p, Gate: g})
 }
 
-// TrackExit records an exit at this replica. The gate is a label that need not
-// match the entry's; 0 names none.
+// TrackExit records an exit at this replica.
 func (n *Node) TrackExit(ctx context.Context, p lot.Plate, g lot.GateID) (after lot.Spaces, err error) {
-	return n.track(ctx, func(d *crdt.Document) ([]crdt.Mutation, error) {
-		if g != 0 {
-			if err := lot.CheckGate(g, gatesIn(d)); err != nil {
-				return nil, err
-			}
-		}
-		if _, in := d.Vehicle(p); !in {
-			return nil, lot.NotInLot(p)
-		}
-		return []crdt.Mutation{d.Exit(n.cfg.Now(), p, g)}, nil
-	})
+	return n.Track(ctx, Movement{Plate: p, Gate: g, Out: true})
 }
 
-func (n *Node) track(ctx context.Context, f func(*crdt.Document) ([]crdt.Mutation, error)) (after lot.Spaces, err error) {
+// Track records movements at this replica in one step, and they travel
+// together: all of them or, if one is refused, none.
+func (n *Node) Track(ctx context.Context, moves ...Movement) (after lot.Spaces, err error) {
 	if err := n.await(ctx); err != nil {
 		return after, err
 	}
 	_, err = n.store.Update(replicate.Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
-		ms, err := f(d)
+		if err := n.check(d, moves); err != nil {
+			return nil, err
+		}
+		ms := make([]crdt.Mutation, 0, len(moves))
+		now := n.cfg.Now()
+		for _, m := range moves {
+			if m.Out {
+				ms = append(ms, d.Exit(now, m.Plate, m.Gate))
+			} else {
+				ms = append(ms, d.Enter(now, m.Plate, m.Gate))
+			}
+		}
 		after = spaces(d)
-		return ms, err
+		return ms, nil
 	})
 	return after, err
+}
+
+// check refuses movements that cannot be, one after the other.
+func (n *Node) check(d *crdt.Document, moves []Movement) error {
+	moved := make(map[lot.Plate]bool) // in or out, by then
+	for _, m := range moves {
+		if m.Gate != 0 || !m.Out {
+			if err := lot.CheckGate(m.Gate, gatesIn(d)); err != nil {
+				return err
+			}
+		}
+		in, before := moved[m.Plate]
+		if !before {
+			in = d.In(m.Plate)
+		}
+		switch {
+		case in && !m.Out:
+			v, ok := d.Vehicle(m.Plate)
+			if !ok {
+				v = lot.Vehicle{Plate: m.Plate, Entry: lot.Entry{Gate: m.Gate, Node: n.self.Node, Since: n.cfg.Now()}}
+			}
+			return lot.AlreadyIn(v, n.cfg.Now())
+		case !in && m.Out:
+			return lot.NotInLot(m.Plate)
+		}
+		if len(moves) > 1 {
+			moved[m.Plate] = !m.Out
+		}
+	}
+	return nil
 }
 
 // SetSpaces and SetGates write a replicated setting: it takes effect on every

@@ -169,6 +169,9 @@ func (d *Document) Has(dot Dot) bool { return d.seen.Contains(dot) }
 // Taken returns the number of plates in the lot.
 func (d *Document) Taken() int { return d.entries.plates }
 
+// In reports whether the plate is in the lot.
+func (d *Document) In(p lot.Plate) bool { return d.entries.first(p) != 0 }
+
 // Vehicle returns the plate's vehicle and whether it is in the lot.
 func (d *Document) Vehicle(p lot.Plate) (lot.Vehicle, bool) { return d.entries.vehicle(p) }
 

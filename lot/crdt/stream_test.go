@@ -81,7 +81,6 @@ func TestStateForAPeerCarriesWhatThatLacks(t *testing.T) {
 			t.Errorf("a peer that has seen %d has %d vehicles, not %d", seen, b.Taken(), a.Taken()+1)
 		}
 		// It is for that peer only.
-		_, state = a.Since(b.Version())
 		state = overState(t, a.State().For(a.Version()))
 		c := doc(moe)
 		if err := c.BelieveState(state); !isMalformed(err) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -41,6 +42,64 @@ type Mux struct {
 	closed chan struct{} // the transport has ended
 	once   sync.Once
 	wg     sync.WaitGroup
+
+	packets, gossiped, streamed atomic.Uint64
+}
+
+// Traffic is what a node has sent so far, in bytes of payload.
+type Traffic struct {
+	Packets uint64 // by UDP
+	Gossip  uint64 // on the agent's streams
+	Streams uint64 // on the node's own streams, as TLS records
+}
+
+// Traffic returns what was sent through the mux.
+func (m *Mux) Traffic() Traffic {
+	return Traffic{m.packets.Load(), m.gossiped.Load(), m.streamed.Load()}
+}
+
+// WriteTo and WriteToAddress send a packet of the agent's.
+func (m *Mux) WriteTo(b []byte, addr string) (time.Time, error) {
+	m.packets.Add(uint64(len(b)))
+	return m.Transport.WriteTo(b, addr)
+}
+
+// WriteToAddress is what memberlist uses; see WriteTo.
+func (m *Mux) WriteToAddress(b []byte, addr Address) (time.Time, error) {
+	m.packets.Add(uint64(len(b)))
+	return m.Transport.WriteToAddress(b, addr)
+}
+
+// DialTimeout and DialAddressTimeout open a stream of the agent's.
+func (m *Mux) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	return counted(&m.gossiped)(m.Transport.DialTimeout(addr, timeout))
+}
+
+// DialAddressTimeout is what memberlist uses; see DialTimeout.
+func (m *Mux) DialAddressTimeout(addr Address, timeout time.Duration) (net.Conn, error) {
+	return counted(&m.gossiped)(m.Transport.DialAddressTimeout(addr, timeout))
+}
+
+// counted counts what is sent on a connection that was dialled.
+func counted(sent *atomic.Uint64) func(net.Conn, error) (net.Conn, error) {
+	return func(c net.Conn, err error) (net.Conn, error) {
+		if err != nil {
+			return nil, err
+		}
+		return &counting{c, sent}, nil
+	}
+}
+
+// counting is a connection that counts what is sent on it.
+type counting struct {
+	net.Conn
+	sent *atomic.Uint64
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.sent.Add(uint64(n))
+	return n, err
 }
 
 // tlsHandshake is the type of a TLS record that begins a connection; the types
@@ -114,12 +173,12 @@ func (m *Mux) route(c net.Conn) {
 		return
 	}
 	_ = c.SetReadDeadline(time.Time{})
-	to := m.gossip
+	to, sent := m.gossip, &m.gossiped
 	if first[0] == tlsHandshake {
-		to = m.peer
+		to, sent = m.peer, &m.streamed
 	}
 	select {
-	case to <- p:
+	case to <- &counting{p, sent}:
 	case <-m.ctx.Done():
 		c.Close()
 	}
@@ -156,7 +215,7 @@ func (m *Mux) Addr() net.Addr { return m.addr }
 
 // Dial opens a stream to the node at addr.
 func (m *Mux) Dial(addr, name string, timeout time.Duration) (net.Conn, error) {
-	return m.DialAddressTimeout(memberlist.Address{Addr: addr, Name: name}, timeout)
+	return counted(&m.streamed)(m.Transport.DialAddressTimeout(Address{Addr: addr, Name: name}, timeout))
 }
 
 // peeked is a connection whose first bytes were looked at.
