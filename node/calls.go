@@ -81,6 +81,16 @@ func (c *calls) Pull(ctx context.Context, req *connect.Request[wire.PullRequest]
 	return nil
 }
 
+// Push takes what was written at the caller.
+func (c *calls) Push(ctx context.Context, req *connect.Request[wire.PushRequest]) (*connect.Response[wire.PushReply], error) {
+	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
+	defer cancel()
+	if err := c.repl.Receive(ctx, peer.Caller(ctx).Name, req.Msg); err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	return connect.NewResponse(&wire.PushReply{}), nil
+}
+
 // Pass sends a vehicle through a gate that runs here.
 func (c *calls) Pass(ctx context.Context, req *connect.Request[wire.PassRequest]) (*connect.Response[wire.PassReply], error) {
 	g := lot.GateID(req.Msg.GetGate())
@@ -95,6 +105,7 @@ func (c *calls) Pass(ctx context.Context, req *connect.Request[wire.PassRequest]
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
 	(*Node)(c).see(ctx, peer.Caller(ctx).Name, seen)
+	c.repl.Pace(ctx)
 	delta, err := c.keeper.Pass(ctx, g, gates.Passage{
 		Plate: p, Out: req.Msg.GetOut(), For: peer.Caller(ctx).Name,
 	})

@@ -31,6 +31,8 @@ type Config struct {
 	Gates  Setting // what this lot has if this is the cluster's first node
 	Spaces Setting
 
+	Push     Push          // the way that changes take at once
+	Ack      int           // how many other nodes a write waits for, at most MaxAck
 	Gossip   time.Duration // between two rounds of gossip
 	Pull     time.Duration // between two pulls, on average
 	NoFaults bool          // refuse kill-node
@@ -38,6 +40,25 @@ type Config struct {
 	Now      func() time.Time
 	Rand     *rand.Rand // owned by the node; incarnations, jitter
 	Log      *slog.Logger
+}
+
+// Push is a way for changes to reach the other nodes at once. Whatever it loses
+// is pulled.
+type Push string
+
+// The ways to push.
+const (
+	Gossip Push = "gossip" // Serf's user events
+	Fanout Push = "fanout" // straight to each node, in clusters of up to 33; else gossip
+)
+
+// ParsePush refuses what is no way to push.
+func ParsePush(s string) (Push, error) {
+	switch p := Push(s); p {
+	case Gossip, Fanout:
+		return p, nil
+	}
+	return "", lot.Refuse(lot.Usage, "the push lane %.40q is not gossip or fanout", s)
 }
 
 // A Setting is a configured value, and whether somebody chose it.
@@ -52,6 +73,7 @@ func DefaultConfig() Config {
 		Cluster: "parking",
 		Gates:   Setting{Value: 4},
 		Spaces:  Setting{Value: 100},
+		Push:    Gossip,
 		Gossip:  5 * time.Millisecond,
 		Pull:    time.Second,
 		Die:     func() { panic("node: nobody said how to die") },
@@ -70,7 +92,8 @@ func (c *Config) validate() error {
 	case c.Gossip <= 0 || c.Pull <= 0:
 		return errors.New("node: the intervals must be positive")
 	}
-	return errors.Join(lot.CheckGates(c.Gates.Value), lot.CheckSpaces(c.Spaces.Value))
+	_, err := ParsePush(string(c.Push))
+	return errors.Join(err, CheckAck(c.Ack), lot.CheckGates(c.Gates.Value), lot.CheckSpaces(c.Spaces.Value))
 }
 
 // A Directory knows the nodes of this host that belong to the same cluster.

@@ -48,6 +48,9 @@ func (l *lab) mangle(lose, double float64, late time.Duration) {
 	}
 }
 
+// fanout makes nodes that start from now on push straight to each other.
+func (l *lab) fanout() { l.setup = func(c *node.Config) { c.Push = node.Fanout } }
+
 // Whatever happens to gossip, what was recorded anywhere is everywhere soon,
 // and nothing else is.
 func TestReplicasConverge(t *testing.T) {
@@ -61,6 +64,9 @@ func TestReplicasConverge(t *testing.T) {
 		{what: "with 30% of the packets lost", after: func(l *lab) { l.net.SetLoss(0.3) }, within: 4 * time.Second},
 		{what: "with every packet lost", after: func(l *lab) { l.net.SetLoss(1) }, within: 12 * time.Second},
 		{what: "with every event lost", before: func(l *lab) { l.mangle(1, 0, 0) }, within: 12 * time.Second},
+		{what: "by fan-out", before: (*lab).fanout, within: 50 * time.Millisecond},
+		{what: "by fan-out with every event lost", before: func(l *lab) { l.fanout(); l.mangle(1, 0, 0) }, within: 50 * time.Millisecond},
+		{what: "by fan-out with every packet lost", before: (*lab).fanout, after: func(l *lab) { l.net.SetLoss(1) }, within: 12 * time.Second},
 		{what: "with half the events lost, the others doubled and reordered", before: func(l *lab) { l.mangle(0.5, 0.4, 300*time.Millisecond) }, within: 4 * time.Second},
 	} {
 		for _, size := range []int{3, 5} {

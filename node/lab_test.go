@@ -31,7 +31,8 @@ type lab struct {
 	nodes map[string]*lively // the latest of each name
 	all   []*lively
 	dir   []node.Neighbour
-	tweak func(*lively) // each node, before it runs
+	tweak func(*lively)      // each node, before it runs
+	setup func(*node.Config) // of each node
 }
 
 // lively is a node that was started.
@@ -159,6 +160,9 @@ func (l *lab) launchAt(port int, name string, change ...func(*node.Config)) *liv
 	cfg.Log = slog.New(slog.NewTextHandler(&n.warned, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if os.Getenv("PARKING_TEST_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", name)
+	}
+	if l.setup != nil {
+		l.setup(&cfg)
 	}
 	for _, c := range change {
 		c(&cfg)

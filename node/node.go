@@ -110,7 +110,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		gossip = n.wrapGossip(gossip)
 	}
 	n.repl = replicate.New(replicate.Config{
-		Self: n.self.Node, MaxEvent: member.MaxEvent, Interval: n.cfg.Pull,
+		Self: n.self.Node, MaxEvent: member.MaxEvent, Direct: n.cfg.Push == Fanout, Interval: n.cfg.Pull,
 		Rand: mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0)), Log: n.log,
 	}, n.store, gossip, n.links)
 

@@ -42,9 +42,11 @@ func (n *Node) Exit(ctx context.Context, g lot.GateID, p lot.Plate) error {
 
 func (n *Node) pass(ctx context.Context, g lot.GateID, p gates.Passage) error {
 	defer n.asked.begin(p.Plate)()
-	return n.atGate(ctx, g,
-		func(ctx context.Context) error {
-			_, err := n.keeper.Pass(ctx, g, p)
+	var delta []byte // what the gate wrote
+	err := n.atGate(ctx, g,
+		func(ctx context.Context) (err error) {
+			n.repl.Pace(ctx)
+			delta, err = n.keeper.Pass(ctx, g, p)
 			return err
 		},
 		func(ctx context.Context, k *link) error {
@@ -54,8 +56,13 @@ func (n *Node) pass(ctx context.Context, g lot.GateID, p gates.Passage) error {
 			if err != nil {
 				return n.lostCall(err, "gate %d on %s was asked", g, k.host.Node)
 			}
-			return n.answered(reply.Msg.GetVerdict(), reply.Msg.GetDelta())
+			delta = reply.Msg.GetDelta()
+			return n.answered(reply.Msg.GetVerdict(), delta)
 		})
+	if err != nil {
+		return err
+	}
+	return n.confirmDelta(ctx, delta)
 }
 
 // Crash makes gate g panic, wherever it runs.

@@ -33,7 +33,8 @@ func (n *Node) Track(ctx context.Context, moves ...Movement) (after lot.Spaces, 
 	if err := n.await(ctx); err != nil {
 		return after, err
 	}
-	_, err = n.store.Update(replicate.Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
+	n.repl.Pace(ctx)
+	made, err := n.store.Update(replicate.Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
 		if err := n.check(d, moves); err != nil {
 			return nil, err
 		}
@@ -49,7 +50,10 @@ func (n *Node) Track(ctx context.Context, moves ...Movement) (after lot.Spaces, 
 		after = spaces(d)
 		return ms, nil
 	})
-	return after, err
+	if err != nil {
+		return after, err
+	}
+	return after, n.confirm(ctx, made)
 }
 
 // check refuses movements that cannot be, one after the other.
@@ -100,9 +104,12 @@ func (n *Node) set(ctx context.Context, key string, v int, err error) error {
 	if err != nil {
 		return err
 	}
-	_, err = n.store.Update(replicate.Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
+	ms, err := n.store.Update(replicate.Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
 		return []crdt.Mutation{n.setSetting(d, key, v, false)}, nil
 	})
 	n.stew.settle()
-	return err
+	if err != nil {
+		return err
+	}
+	return n.confirm(ctx, ms)
 }

@@ -25,8 +25,8 @@ type Command struct {
 	min, max int                            // how many arguments; max < 0: any number
 	next     completer                      // what its arguments can be; may be nil
 	files    bool                           // they are names of files at the terminal
-	run      func(*call) error              // beside the node; nil: local does it
-	local    func(*Shell, *localCall) error // at the terminal
+	run      func(*call) error              // beside the node; nil: local does all of it
+	local    func(*Shell, *localCall) error // at the terminal, which may hand it on; nil: run does all of it
 	pages    bool                           // the answer may be long
 }
 
@@ -65,8 +65,9 @@ func init() { // not an initializer: help reads the table that it stands in
 			Help: "the nodes and their state", Example: "members"},
 		{Name: "status", run: showStatus,
 			Help: "this node: address, version, digest", Example: "status"},
-		{Name: "set", Args: "spaces N | gates N", min: 2, max: 2, run: setSetting, next: arguments(settingNames),
-			Help: "change a replicated setting, everywhere", Example: "set spaces 120"},
+		{Name: "set", Args: "spaces N | gates N | ack N", min: 2, max: 2, run: setSetting, local: setOne, next: arguments(settingNames),
+			Help: "change a replicated setting, everywhere", Example: "set spaces 120",
+			More: "ack is of this terminal alone: how many other nodes must have a write before it is answered."},
 		{Name: "rebalance", run: rebalance,
 			Help: "spread the gates over the nodes now", Example: "rebalance"},
 		{Name: "kill-node", Args: "[NODE]", max: 1, run: killNode, next: arguments(nodes),

@@ -59,8 +59,8 @@ func TestArgumentCounts(t *testing.T) {
 		if err != nil || w.name != c.Name {
 			t.Errorf("the example %q of %s: %v", c.Example, c.Name, err)
 		}
-		if (c.run == nil) == (c.local == nil) {
-			t.Errorf("%s runs at both sides, or at none", c.Name)
+		if c.run == nil && c.local == nil {
+			t.Errorf("%s runs nowhere", c.Name)
 		}
 	}
 }

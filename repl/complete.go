@@ -141,6 +141,7 @@ func settingNames(c *completion) []candidate {
 	return []candidate{
 		{word: "spaces", about: fmt.Sprintf("%d now", c.node.Spaces().Total)},
 		{word: "gates", about: fmt.Sprintf("%d now", c.node.Gates())},
+		{word: "ack", about: "other nodes that this terminal's writes wait for"},
 	}
 }
 

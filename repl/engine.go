@@ -40,6 +40,9 @@ func (e *Engine) Exec(ctx context.Context, line string, opt Options, out, remark
 	if cmd.run == nil {
 		return lot.Refuse(lot.Usage, "%s is for the terminal's side, not for the node's", cmd.Name)
 	}
+	if opt.Ack != nil {
+		ctx = node.WithAck(ctx, *opt.Ack)
+	}
 	err = cmd.run(&call{ctx: ctx, node: e.node, words: w, opt: opt, paint: painter{opt.Color}, out: out, remarks: remarks})
 	return refusal(ctx, err)
 }

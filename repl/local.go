@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"parking/lot"
+	"parking/node"
 )
 
 // The commands of the terminal's own side.
@@ -13,6 +14,7 @@ import (
 // localCall is one run of such a command.
 type localCall struct {
 	ctx   context.Context
+	line  string
 	words words
 }
 
@@ -70,6 +72,26 @@ func events(s *Shell, c *localCall) error {
 		s.Events(on)
 	}
 	return writeOK(s.Out, s.Options, "events "+c.words.args[0])
+}
+
+// setOne sets what concerns this terminal alone, and hands on all else.
+func setOne(s *Shell, c *localCall) error {
+	if c.words.args[0] != "ack" {
+		return s.Session.Exec(c.ctx, c.line, s.Options, s.Out, s.Remarks)
+	}
+	n, err := number(c.words.args[1], "ack")
+	if err == nil {
+		err = node.CheckAck(n)
+	}
+	if err != nil {
+		return err
+	}
+	s.Options.Ack = &n
+	what := "writes from this terminal wait for no other node"
+	if n > 0 {
+		what = "writes from this terminal wait for " + Count(n, "other node")
+	}
+	return writeOK(s.Out, s.Options, what)
 }
 
 var onOffWords = options("on", "", "off", "")

@@ -117,7 +117,7 @@ func setSetting(c *call) error {
 		err = c.node.SetGates(c.ctx, v)
 	default:
 		return lot.Refuse(lot.Usage, "unknown setting %.40s; %s", printable(name),
-			DidYouMean(name, []string{"spaces", "gates"}, "there are set spaces N and set gates N"))
+			DidYouMean(name, []string{"spaces", "gates", "ack"}, "there are set spaces N, set gates N and set ack N"))
 	}
 	if err != nil {
 		return err

@@ -32,7 +32,8 @@ func ParseFormat(s string) (Format, error) {
 type Options struct {
 	Format Format
 	Color  bool
-	Width  int // columns; 0: not a screen
+	Width  int  // columns; 0: not a screen
+	Ack    *int // how many other nodes writes wait for; nil: as many as the node says
 }
 
 // A Session runs one terminal's commands on one node.

@@ -61,7 +61,7 @@ func (s *Shell) Exec(ctx context.Context, line string) error {
 	if err := cmd.check(w); err != nil {
 		return err
 	}
-	return cmd.local(s, &localCall{ctx, w})
+	return cmd.local(s, &localCall{ctx, line, w})
 }
 
 // A LineError is the first line of a file, or of standard input, that failed.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,10 +18,13 @@ import (
 
 // echo is a session that answers a line with itself. It fails the line
 // "gates", and blocks on "members" until ctx ends.
-type echo struct{ lines []string }
+type echo struct {
+	lines []string
+	opt   Options // of the latest
+}
 
 func (e *echo) Exec(ctx context.Context, line string, opt Options, out, remarks io.Writer) error {
-	e.lines = append(e.lines, line)
+	e.lines, e.opt = append(e.lines, line), opt
 	switch line := strings.TrimSpace(line); {
 	case strings.HasPrefix(line, "gates"):
 		return lot.Refuse(lot.Timeout, "no gates")
@@ -291,4 +295,29 @@ func TestWatchCommand(t *testing.T) {
 			}
 		}
 	})
+}
+
+// How many nodes a terminal's writes wait for is its own affair.
+func TestSetAck(t *testing.T) {
+	s := newSeat(Options{Format: Table})
+	run := func(line string) error { return s.Exec(t.Context(), line) }
+	if err := run("spaces"); err != nil || s.echo.opt.Ack != nil {
+		t.Errorf("before: %v, %v", s.echo.opt.Ack, err)
+	}
+	for _, n := range []int{2, 0} {
+		if err := errors.Join(run(fmt.Sprint("set ack ", n)), run("spaces")); err != nil || s.echo.opt.Ack == nil || *s.echo.opt.Ack != n {
+			t.Errorf("set ack %d: %v, %v", n, s.echo.opt.Ack, err)
+		}
+	}
+	if err := run("set spaces 3"); err != nil || s.echo.lines[len(s.echo.lines)-1] != "set spaces 3" {
+		t.Errorf("set spaces: %q, %v", s.echo.lines, err)
+	}
+	if slices.Contains(s.echo.lines, "set ack 2") {
+		t.Error("set ack was handed on")
+	}
+	for line, code := range map[string]lot.Code{"set ack x": lot.Usage, "set ack -1": lot.Range, "set ack 32": lot.Range, "set ack": lot.Usage} {
+		if err := run(line); lot.CodeOf(err) != code || *s.echo.opt.Ack != 0 {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"parking/lot"
+	"parking/node"
 	"parking/repl"
 )
 
@@ -27,6 +28,8 @@ type settings struct {
 	Bind       string   `koanf:"bind"`
 	Gates      int      `koanf:"gates"`
 	Spaces     int      `koanf:"spaces"`
+	Push       string   `koanf:"push"`
+	Ack        int      `koanf:"ack"`
 	NoFaults   bool     `koanf:"no-faults"`
 	LogLevel   string   `koanf:"log-level"`
 	terminal   `koanf:",squash"`
@@ -53,6 +56,7 @@ func defaults() settings {
 		Bind:       "127.0.0.1",
 		Gates:      4,
 		Spaces:     100,
+		Push:       string(node.Gossip),
 		LogLevel:   "error",
 		terminal:   terminal{Format: string(repl.Table)},
 	}
@@ -70,6 +74,8 @@ func addNodeFlags(f *pflag.FlagSet) {
 	f.String("bind", d.Bind, "`ADDR[:PORT]` to listen on; a free port, if none is given")
 	f.Int("gates", d.Gates, "`N` gates, if this node founds the cluster")
 	f.Int("spaces", d.Spaces, "`N` spaces, if this node founds the cluster")
+	f.String("push", d.Push, "`LANE` of changes: gossip, or fanout straight to each node")
+	f.Int("ack", d.Ack, "a write is answered when `N` other nodes have it")
 	f.Bool("no-faults", false, "refuse kill-node")
 	f.String("log-level", d.LogLevel, "`LEVEL` of what is logged to stderr: debug, info, warn or error")
 	f.String("config", "", "YAML `FILE` with settings, named as the flags")
@@ -105,6 +111,8 @@ func (s *settings) checkGiven() (err error) {
 		{"cookie", s.checkCookie()},
 		{"gates", lot.CheckGates(s.Gates)},
 		{"spaces", lot.CheckSpaces(s.Spaces)},
+		{"push", s.checkPush()},
+		{"ack", node.CheckAck(s.Ack)},
 		{"log-level", s.parseLevel()},
 		{"join", s.checkJoin()},
 		{"bind", s.parseBind()},
@@ -140,6 +148,11 @@ func (s *settings) checkCookie() error {
 		return fmt.Errorf("the cookie is empty; give one, or none for that in %s", s.CookieFile)
 	}
 	return nil
+}
+
+func (s *settings) checkPush() error {
+	_, err := node.ParsePush(s.Push)
+	return err
 }
 
 func (s *settings) parseLevel() error {

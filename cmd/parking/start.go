@@ -73,6 +73,7 @@ func config(s settings, keys *cookie.Keys, network member.Transport, dir node.Di
 	cfg.Join, cfg.MustJoin = s.Join, s.scripted()
 	cfg.Gates = node.Setting{Value: s.Gates, Given: s.given("gates")}
 	cfg.Spaces = node.Setting{Value: s.Spaces, Given: s.given("spaces")}
+	cfg.Push, cfg.Ack = node.Push(s.Push), s.Ack
 	cfg.NoFaults, cfg.Die, cfg.Log = s.NoFaults, dieByOrder(s.Name), log
 	var seed [16]byte
 	_, _ = crand.Read(seed[:]) // never fails

@@ -34,7 +34,7 @@ func (r *Replicator) pull(ctx context.Context) {
 	done := make(chan string, maxPulls)
 	busy := make(map[string]bool)
 	again := make(map[string]bool) // kicked while busy
-	start := func(name string) {
+	start := func(name string, calm bool) {
 		if _, ok := r.peers.Client(name); !ok {
 			delete(again, name)
 			return
@@ -46,7 +46,7 @@ func (r *Replicator) pull(ctx context.Context) {
 		delete(again, name)
 		busy[name] = true
 		go func() {
-			if err := r.PullFrom(ctx, name); err != nil && ctx.Err() == nil {
+			if err := r.pullFrom(ctx, name, calm); err != nil && ctx.Err() == nil {
 				r.log.Debug("pull failed", "peer", name, "err", err)
 			}
 			done <- name
@@ -68,11 +68,14 @@ func (r *Replicator) pull(ctx context.Context) {
 				if len(busy) == maxPulls {
 					break
 				}
-				start(name)
+				start(name, false)
 			}
 		case <-tick.C:
-			if names := r.peers.Names(); len(names) > 0 {
-				start(names[r.rand.IntN(len(names))])
+			names := r.peers.Names()
+			r.couriers.forget(names)
+			r.pace.forget(names)
+			if len(names) > 0 {
+				start(names[r.rand.IntN(len(names))], true)
 			}
 			pace = min(2*pace, r.interval)
 			tick.Reset(r.jitter(pace))
@@ -82,7 +85,7 @@ func (r *Replicator) pull(ctx context.Context) {
 				tick.Reset(r.jitter(pace))
 			}
 		case name := <-r.kicks:
-			start(name)
+			start(name, false)
 		}
 	}
 }
@@ -106,12 +109,31 @@ func (r *Replicator) Kick(name string) {
 // PullFrom brings here what that peer has and this replica lacks. It blocks
 // until all of it is joined.
 func (r *Replicator) PullFrom(ctx context.Context, name string) error {
+	return r.pullFrom(ctx, name, false)
+}
+
+// pullFrom may be calm: then it asks first whether there is anything to pull,
+// which is cheaper where there mostly is not.
+func (r *Replicator) pullFrom(ctx context.Context, name string, calm bool) error {
 	client, ok := r.peers.Client(name)
 	if !ok {
-		return fmt.Errorf("replicate: %s is not there to be pulled from", name)
+		return notThere(name)
+	}
+	if calm {
+		digest := r.store.Digest()
+		look, cancel := context.WithTimeout(ctx, answerTimeout)
+		defer cancel()
+		reply, err := client.Digest(look, connect.NewRequest(&wire.DigestRequest{}))
+		if err != nil || string(digest[:]) == string(reply.Msg.GetDigest()) {
+			return err
+		}
 	}
 	_, err := r.PullBy(ctx, client, name)
 	return err
+}
+
+func notThere(name string) error {
+	return fmt.Errorf("replicate: %s is not there to be spoken to", name)
 }
 
 // A Source is a node as it was when it was pulled from.
@@ -123,6 +145,24 @@ type Source struct {
 // PullBy does what PullFrom does, by the client of a node that need not be a
 // peer yet.
 func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, name string) (from Source, err error) {
+	for {
+		if from, err = r.pullOnce(ctx, client, name); !errors.Is(err, errStaging) {
+			return from, err
+		}
+		select {
+		case r.staging <- struct{}{}:
+			<-r.staging
+		case <-ctx.Done():
+			return from, ctx.Err()
+		}
+	}
+}
+
+// errStaging is the error of a pull that was to be sent a whole state while
+// another is: when that is here, there is little left to pull.
+var errStaging = errors.New("replicate: another state is on its way")
+
+func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient, name string) (from Source, err error) {
 	ctx, done := context.WithTimeout(ctx, pullTimeout)
 	defer done()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -161,6 +201,14 @@ func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, 
 			}
 		}
 		if c.GetState() != nil {
+			if !staged.Started() {
+				select {
+				case r.staging <- struct{}{}:
+					defer func() { <-r.staging }()
+				default:
+					return from, errStaging
+				}
+			}
 			if err := staged.Add(c.GetState()); err != nil {
 				return from, r.refuse("pull", name, err)
 			}
@@ -237,6 +285,7 @@ func (r *Replicator) Answer(peer string, req *wire.PullRequest, send func(*wire.
 	)
 	r.store.View(func(d *crdt.Document) {
 		digest = d.Digest()
+		r.pace.heard(peer, theirs.Max(d.Self()))
 		if string(digest[:]) == string(req.GetDigest()) {
 			return
 		}

@@ -21,8 +21,8 @@ const (
 	settle = 30 * time.Millisecond
 )
 
-// push sends what the store's outbox holds until ctx ends.
-func (r *Replicator) push(ctx context.Context) {
+// gossips sends what the store's outbox holds until ctx ends.
+func (r *Replicator) gossips(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"parking/lot/crdt"
 	"parking/lot/wire/wireconnect"
 )
 
@@ -28,6 +29,7 @@ type Peers interface {
 type Config struct {
 	Self     string // this node's name
 	MaxEvent int    // the largest payload that gossip delivers, in bytes
+	Direct   bool   // push by couriers while the cluster is small, not by gossip
 	Interval time.Duration
 	Rand     *rand.Rand // owned by the replicator
 	Log      *slog.Logger
@@ -46,6 +48,10 @@ type Replicator struct {
 	stir     chan struct{} // ticks when something was pushed or received
 	gapCheck atomic.Bool   // a look at a gap is due
 	retired  atomic.Bool   // this node is leaving
+	direct   bool
+	couriers *couriers
+	pace     pacer
+	staging  chan struct{} // held by the one pull that is sent a whole state
 	rand     *rand.Rand    // the pull loop's
 
 	refused atomic.Uint64
@@ -54,20 +60,68 @@ type Replicator struct {
 
 // New returns a replicator that does nothing before Run.
 func New(cfg Config, s *Store, g Gossip, p Peers) *Replicator {
-	return &Replicator{
+	r := &Replicator{
 		store: s, gossip: g, peers: p,
 		self: cfg.Self, maxEvent: cfg.MaxEvent, interval: cfg.Interval,
 		log: cfg.Log, rand: cfg.Rand,
 		kicks: make(chan string, 64),
 		stir:  make(chan struct{}, 1),
+
+		direct: cfg.Direct, pace: pacer{at: make(map[string]position)},
+		staging: make(chan struct{}, 1),
 	}
+	r.couriers = &couriers{r: r, all: make(map[string]*courier)}
+	s.push = r.push
+	return r
+}
+
+// push sends mutations that were just made here on their way. It does not block.
+func (r *Replicator) push(ms []crdt.Mutation) {
+	names := r.peers.Names()
+	if r.direct && len(names) <= maxDirect {
+		r.couriers.hand(names, ms)
+		r.stirred()
+		return
+	}
+	r.store.keep(ms)
+}
+
+// Confirm blocks until n other nodes have said that they have the mutations,
+// which were made or joined here, or ctx ends; it returns how many have.
+func (r *Replicator) Confirm(ctx context.Context, ms []crdt.Mutation, n int) (have int) {
+	names := r.peers.Names()
+	if len(names) > maxDirect {
+		names = names[:max(maxDirect, min(n, len(names)))]
+	}
+	r.couriers.hand(names, ms)
+	flights := r.couriers.latest(names)
+	landed := make(chan bool, len(flights))
+	for _, f := range flights {
+		go func() {
+			select {
+			case <-f.done:
+				landed <- f.err == nil
+			case <-ctx.Done():
+				landed <- false
+			}
+		}()
+	}
+	for range flights {
+		if <-landed {
+			have++
+		}
+		if have >= n {
+			break
+		}
+	}
+	return have
 }
 
 // Run pushes, receives and pulls until ctx ends, and returns when all of that
 // has stopped.
 func (r *Replicator) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, f := range []func(context.Context){r.push, r.receive, r.pull} {
+	for _, f := range []func(context.Context){r.gossips, r.receive, r.pull, r.couriers.run} {
 		wg.Go(func() { f(ctx) })
 	}
 	wg.Wait()

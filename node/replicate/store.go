@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"parking/lot/crdt"
 )
@@ -33,6 +34,8 @@ type Store struct {
 	mu      sync.RWMutex
 	doc     *crdt.Document
 	observe func(*crdt.Document, Change)
+	push    func([]crdt.Mutation) // set before the first Update
+	made    atomic.Uint64         // mutations of this replica's own
 
 	outMu  sync.Mutex
 	outbox []crdt.Mutation
@@ -48,7 +51,9 @@ const outboxCap = 8192
 // while the store is locked, with the document as it is then: it may read that
 // and must neither block nor call the store.
 func NewStore(doc *crdt.Document, observe func(*crdt.Document, Change)) *Store {
-	return &Store{doc: doc, observe: observe, ready: make(chan struct{}, 1)}
+	s := &Store{doc: doc, observe: observe, ready: make(chan struct{}, 1)}
+	s.push = s.keep
+	return s
 }
 
 // View calls f with the document, which f must not change nor keep.
@@ -67,7 +72,10 @@ func (s *Store) Update(by Origin, f func(*crdt.Document) ([]crdt.Mutation, error
 	for i := range ms {
 		s.observe(s.doc, Change{Mutation: &ms[i], Outcome: crdt.Joined, Origin: by})
 	}
-	s.push(ms)
+	if len(ms) > 0 {
+		s.made.Store(ms[len(ms)-1].Dot.Seq)
+		s.push(ms)
+	}
 	return ms, err
 }
 
@@ -126,11 +134,11 @@ func (s *Store) Mark() (d crdt.Digest, v crdt.Version) {
 	return d, v
 }
 
-// push puts mutations into the outbox.
-func (s *Store) push(ms []crdt.Mutation) {
-	if len(ms) == 0 {
-		return
-	}
+// Made returns how many mutations this replica has made.
+func (s *Store) Made() uint64 { return s.made.Load() }
+
+// keep puts mutations into the outbox, for the gossip.
+func (s *Store) keep(ms []crdt.Mutation) {
 	s.outMu.Lock()
 	if len(s.outbox)+len(ms) > outboxCap {
 		s.outbox, s.lapsed = nil, true

@@ -48,7 +48,11 @@ func (d *desk) Exec(ctx context.Context, line string, opt repl.Options, out, rem
 		fmt.Fprintln(out, rest)
 		return nil
 	case "options":
-		fmt.Fprintf(out, "%+v\n", opt)
+		ack := -1
+		if opt.Ack != nil {
+			ack = *opt.Ack
+		}
+		fmt.Fprintln(out, opt.Format, opt.Color, opt.Width, ack)
 		fmt.Fprintln(remarks, "a remark")
 		return nil
 	case "long":
@@ -164,11 +168,16 @@ func TestExec(t *testing.T) {
 		t.Errorf("echo: %q, %v", out, err)
 	}
 	var out, remarks strings.Builder
-	err := c.Exec(t.Context(), "options", repl.Options{Format: repl.JSON, Color: true, Width: 80}, &out, &remarks)
-	if out.String() != "{Format:json Color:true Width:80}\n" || remarks.String() != "a remark\n" || err != nil {
-		t.Errorf("options: %q, %q, %v", &out, &remarks, err)
+	none := 0
+	for _, opt := range []repl.Options{{Format: repl.JSON, Color: true, Width: 80}, {Format: repl.Table, Ack: &none}} {
+		if err := c.Exec(t.Context(), "options", opt, &out, &remarks); err != nil {
+			t.Errorf("options: %v", err)
+		}
 	}
-	_, _, err = exec(t.Context(), c, "van")
+	if out.String() != "json true 80 -1\ntable false 0 0\n" || remarks.String() != "a remark\na remark\n" {
+		t.Errorf("options: %q, %q", &out, &remarks)
+	}
+	_, _, err := exec(t.Context(), c, "van")
 	if err == nil || err.Error() != "no room for van" || lot.CodeOf(err) != lot.Full || errors.Is(err, repl.ErrGone) {
 		t.Errorf("a refusal: %v (%s)", err, lot.CodeOf(err))
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	"parking/lot"
 	"parking/repl"
@@ -160,5 +161,9 @@ func (c *Client) Complete(ctx context.Context, before string) (out []repl.Sugges
 }
 
 func encode(o repl.Options) *wire.Options {
-	return &wire.Options{Format: string(o.Format), Color: o.Color, Width: uint32(o.Width)}
+	w := &wire.Options{Format: string(o.Format), Color: o.Color, Width: uint32(o.Width)}
+	if o.Ack != nil {
+		w.Ack = proto.Uint32(uint32(*o.Ack))
+	}
+	return w
 }

@@ -14,6 +14,7 @@ import (
 	"connectrpc.com/connect"
 
 	"parking/lot"
+	"parking/node"
 	"parking/node/peer"
 	"parking/repl"
 	"parking/repl/attach/wire"
@@ -179,7 +180,12 @@ func (h handler) Complete(ctx context.Context, req *connect.Request[wire.Complet
 
 func options(o *wire.Options) (repl.Options, error) {
 	f, err := repl.ParseFormat(o.GetFormat())
-	return repl.Options{Format: f, Color: o.GetColor(), Width: int(min(o.GetWidth(), 10000))}, err
+	opt := repl.Options{Format: f, Color: o.GetColor(), Width: int(min(o.GetWidth(), 10000))}
+	if o != nil && o.Ack != nil {
+		ack := int(min(o.GetAck(), node.MaxAck))
+		opt.Ack = &ack
+	}
+	return opt, err
 }
 
 // chunk is how much of an answer goes in one message.

@@ -29,6 +29,7 @@ type Options struct {
 	Format        string                 `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"` // table or json
 	Color         bool                   `protobuf:"varint,2,opt,name=color,proto3" json:"color,omitempty"`
 	Width         uint32                 `protobuf:"varint,3,opt,name=width,proto3" json:"width,omitempty"`
+	Ack           *uint32                `protobuf:"varint,4,opt,name=ack,proto3,oneof" json:"ack,omitempty"` // absent: as the node says
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -80,6 +81,13 @@ func (x *Options) GetColor() bool {
 func (x *Options) GetWidth() uint32 {
 	if x != nil {
 		return x.Width
+	}
+	return 0
+}
+
+func (x *Options) GetAck() uint32 {
+	if x != nil && x.Ack != nil {
+		return *x.Ack
 	}
 	return 0
 }
@@ -541,11 +549,13 @@ var File_repl_attach_attach_proto protoreflect.FileDescriptor
 
 const file_repl_attach_attach_proto_rawDesc = "" +
 	"\n" +
-	"\x18repl/attach/attach.proto\x12\x11parking.attach.v1\"M\n" +
+	"\x18repl/attach/attach.proto\x12\x11parking.attach.v1\"l\n" +
 	"\aOptions\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\tR\x06format\x12\x14\n" +
 	"\x05color\x18\x02 \x01(\bR\x05color\x12\x14\n" +
-	"\x05width\x18\x03 \x01(\rR\x05width\"W\n" +
+	"\x05width\x18\x03 \x01(\rR\x05width\x12\x15\n" +
+	"\x03ack\x18\x04 \x01(\rH\x00R\x03ack\x88\x01\x01B\x06\n" +
+	"\x04_ack\"W\n" +
 	"\vExecRequest\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\fR\x04line\x124\n" +
 	"\aoptions\x18\x02 \x01(\v2\x1a.parking.attach.v1.OptionsR\aoptions\"\x89\x01\n" +
@@ -629,6 +639,7 @@ func file_repl_attach_attach_proto_init() {
 	if File_repl_attach_attach_proto != nil {
 		return
 	}
+	file_repl_attach_attach_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
