@@ -15,7 +15,6 @@ func TestWhatWasAskedForIsNoNews(t *testing.T) {
 		larry, gary := l.start("larry"), l.start("gary")
 		l.settled(5 * time.Second)
 		news := gary.Subscribe()
-		defer news.Close()
 		answered := gary.Asking("MINE")
 		for _, p := range []string{"MINE", "THEIRS"} {
 			if _, err := larry.TrackEntry(t.Context(), lot.Plate(p), 1); err != nil {
@@ -28,9 +27,9 @@ func TestWhatWasAskedForIsNoNews(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		news.Close()
 		var told []string
-		for e := range news.Events() {
+		events, _ := news.Next(t.Context())
+		for _, e := range events {
 			switch e.Kind {
 			case node.VehicleCame, node.VehicleLeft:
 				told = append(told, string(e.Plate))

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -41,77 +42,44 @@ type Event struct {
 	Gone   int
 }
 
-// subscriptionCap is how many events wait for one subscriber.
-const subscriptionCap = 1024
+const (
+	// busCap is how many events the slowest reader may be behind.
+	busCap = 2048
+	// busBatch is how many events are read at once.
+	busBatch = 256
+)
 
-// A Subscription receives a node's events through a bounded queue of its own,
-// so that nobody who reads slowly holds up the node or other readers.
-type Subscription struct {
-	bus    *bus
-	ch     chan Event
-	mu     sync.Mutex
-	missed int
-}
-
-// Events delivers what happens from now on. It is closed by Close, and when
-// the node ends.
-func (s *Subscription) Events() <-chan Event { return s.ch }
-
-// Missed returns how many events were dropped since the last call because they
-// were not taken in time.
-func (s *Subscription) Missed() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.missed
-	s.missed = 0
-	return n
-}
-
-// Close ends the subscription.
-func (s *Subscription) Close() { s.bus.remove(s) }
-
-// bus hands each event to all subscribers, never blocking.
+// bus keeps the latest events in a ring. Whoever emits one writes it there, once,
+// however many read; each reader has a place of its own in the ring, and those
+// that are lapped miss what was overwritten. So nobody who reads slowly, or not
+// at all, holds up the node or other readers.
 type bus struct {
 	mu     sync.Mutex
-	subs   map[*Subscription]struct{}
+	ring   []Event
+	next   uint64        // how many were ever emitted
+	more   chan struct{} // closed at the next event; nil while nobody waits
 	closed bool
 }
 
-func newBus() *bus { return &bus{subs: make(map[*Subscription]struct{})} }
-
-func (b *bus) subscribe() *Subscription {
-	s := &Subscription{bus: b, ch: make(chan Event, subscriptionCap)}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		close(s.ch)
-	} else {
-		b.subs[s] = struct{}{}
-	}
-	return s
-}
-
-func (b *bus) remove(s *Subscription) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, ok := b.subs[s]; ok {
-		delete(b.subs, s)
-		close(s.ch)
-	}
-}
+func newBus() *bus { return &bus{ring: make([]Event, busCap)} }
 
 func (b *bus) emit(e Event) {
 	e.At = time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for s := range b.subs {
-		select {
-		case s.ch <- e:
-		default:
-			s.mu.Lock()
-			s.missed++
-			s.mu.Unlock()
-		}
+	if b.closed {
+		return
+	}
+	b.ring[b.next%busCap] = e
+	b.next++
+	b.wake()
+}
+
+// wake wakes those who wait; b.mu is held.
+func (b *bus) wake() {
+	if b.more != nil {
+		close(b.more)
+		b.more = nil
 	}
 }
 
@@ -119,8 +87,55 @@ func (b *bus) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	for s := range b.subs {
-		delete(b.subs, s)
-		close(s.ch)
+	b.wake()
+}
+
+// A Subscription reads a node's events from where it began. It belongs to one
+// goroutine, and may be dropped at any time.
+type Subscription struct {
+	bus  *bus
+	at   uint64 // the number of the next event
+	read []Event
+}
+
+func (b *bus) subscribe() *Subscription {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return &Subscription{bus: b, at: b.next}
+}
+
+// Next returns the events that came since the last call, some hundred at most,
+// and how many were missed before them because they were not read in time. It
+// blocks until there is one. None are returned once ctx or the node has ended
+// and all have been read. The slice is valid until the next call.
+func (s *Subscription) Next(ctx context.Context) (events []Event, missed int) {
+	b := s.bus
+	for {
+		b.mu.Lock()
+		if s.at < b.next {
+			if oldest := b.next - min(b.next, busCap); s.at < oldest {
+				missed, s.at = int(oldest-s.at), oldest
+			}
+			s.read = s.read[:0]
+			for ; s.at < b.next && len(s.read) < busBatch; s.at++ {
+				s.read = append(s.read, b.ring[s.at%busCap])
+			}
+			b.mu.Unlock()
+			return s.read, missed
+		}
+		if b.closed {
+			b.mu.Unlock()
+			return nil, 0
+		}
+		if b.more == nil {
+			b.more = make(chan struct{})
+		}
+		more := b.more
+		b.mu.Unlock()
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil, 0
+		}
 	}
 }

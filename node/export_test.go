@@ -23,3 +23,18 @@ func (n *Node) WrapGossip(w func(replicate.Gossip) replicate.Gossip) { n.wrapGos
 // Asking makes this node believe that it has asked a gate elsewhere about that
 // plate, until it is answered.
 func (n *Node) Asking(p lot.Plate) (answered func()) { return n.asked.begin(p) }
+
+// Bus is where a node's events go.
+type Bus struct{ *bus }
+
+// NewBus returns one of its own.
+func NewBus() Bus { return Bus{newBus()} }
+
+// Emit is the bus's.
+func (b Bus) Emit(e Event) { b.emit(e) }
+
+// Subscribe is the bus's.
+func (b Bus) Subscribe() *Subscription { return b.subscribe() }
+
+// Close is the bus's.
+func (b Bus) Close() { b.close() }

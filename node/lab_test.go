@@ -175,9 +175,13 @@ func (l *lab) launchAt(port int, name string, change ...func(*node.Config)) *liv
 	}
 	sub := n.Subscribe()
 	go func() {
-		for e := range sub.Events() {
+		for {
+			events, _ := sub.Next(context.Background())
+			if events == nil {
+				return
+			}
 			n.mu.Lock()
-			n.events = append(n.events, e)
+			n.events = append(n.events, events...)
 			n.mu.Unlock()
 		}
 	}()

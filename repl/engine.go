@@ -71,19 +71,18 @@ func interrupted(ctx context.Context) error {
 func (e *Engine) Watch(ctx context.Context, opt Options) func(func(string)) error {
 	sub := e.node.Subscribe()
 	return func(show func(string)) error {
-		defer sub.Close()
 		for {
-			select {
-			case <-ctx.Done():
+			events, missed := sub.Next(ctx)
+			switch {
+			case ctx.Err() != nil:
 				return ctx.Err()
-			case ev, ok := <-sub.Events():
-				if !ok {
-					return ErrGone
-				}
-				if n := sub.Missed(); n > 0 {
-					show(fmt.Sprintf("... %s not shown", Count(n, "event")))
-				}
-				show(renderEvent(ev, opt))
+			case events == nil:
+				return ErrGone
+			case missed > 0:
+				show(fmt.Sprintf("... %s not shown", Count(missed, "event")))
+			}
+			for _, e := range events {
+				show(renderEvent(e, opt))
 			}
 		}
 	}

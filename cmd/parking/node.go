@@ -91,10 +91,12 @@ func live(ctx context.Context, s settings, n *node.Node, socket net.Listener, c 
 	group, life := errgroup.WithContext(life)
 	engine := repl.NewEngine(n)
 	server := &attach.Server{Session: engine, Node: s.Name, Cluster: s.Cluster, Die: die}
+	noting, hush := context.WithCancel(context.WithoutCancel(ctx))
+	defer hush()
 	notes, told := n.Subscribe(), make(chan struct{})
 	go func() {
 		defer close(told)
-		tellNotices(c.aside, notes)
+		tellNotices(noting, c.aside, notes)
 	}()
 	group.Go(func() error { return n.Run(life) })
 	group.Go(func() error { return server.Serve(life, socket) })
@@ -104,7 +106,7 @@ func live(ctx context.Context, s settings, n *node.Node, socket net.Listener, c 
 	select {
 	case <-n.Ready():
 		if c.interactive() {
-			notes.Close() // the prompt tells them from now on
+			hush() // the prompt tells them from now on
 			<-told
 			c.greeted = repl.GatesLine(n)
 			fmt.Println(greeting(n, s))

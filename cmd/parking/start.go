@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	crand "crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -118,11 +119,17 @@ func (d *neighbours) Neighbours() (out []node.Neighbour, err error) {
 	return out, err
 }
 
-// tellNotices tells the node's notices until the subscription ends.
-func tellNotices(to io.Writer, sub *node.Subscription) {
-	for e := range sub.Events() {
-		if e.Kind == node.Notice {
-			fmt.Fprintf(to, "note: %s\n", repl.Plain(errors.New(e.Reason)))
+// tellNotices tells the node's notices until ctx or the node ends.
+func tellNotices(ctx context.Context, to io.Writer, sub *node.Subscription) {
+	for {
+		events, _ := sub.Next(ctx)
+		if events == nil {
+			return
+		}
+		for _, e := range events {
+			if e.Kind == node.Notice {
+				fmt.Fprintf(to, "note: %s\n", repl.Plain(errors.New(e.Reason)))
+			}
 		}
 	}
 }
