@@ -47,6 +47,41 @@ func TestAJoinerGetsTheWholeState(t *testing.T) {
 	})
 }
 
+// However many could send it the state, a joiner gets it once.
+func TestAJoinerIsSentTheStateOnce(t *testing.T) {
+	inLabs(t, 5, func(t *testing.T, l *lab) {
+		nodes := l.cluster("larry", "gary", "harry", "curly")
+		moves := make([]node.Movement, 1000)
+		const stay = 70_000 // more than the log holds
+		for n := 0; n < stay; n += len(moves) {
+			for i := range moves {
+				moves[i] = node.Movement{Plate: plate(n + i), Gate: 1}
+			}
+			if _, err := nodes[0].Track(t.Context(), moves...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.settled(30 * time.Second)
+		sent := func() (bytes uint64) {
+			for _, n := range nodes {
+				bytes += n.Status().Sent.Streams
+			}
+			return bytes
+		}
+		before := sent()
+		moe := l.start("moe")
+		l.settled(5 * time.Second)
+		each := float64(sent()-before) / stay
+		t.Logf("%.1f bytes for each vehicle", each)
+		if each > 20 {
+			t.Errorf("%.1f bytes were sent for each vehicle: the state more than once", each)
+		}
+		if n := moe.Spaces().Taken; n != stay {
+			t.Errorf("%d vehicles, want %d", n, stay)
+		}
+	})
+}
+
 // A transfer that breaks off leaves nothing half done, and the next one ends
 // it: the sender dies at any moment of it, another has the state too.
 func TestABrokenTransfer(t *testing.T) {

@@ -88,7 +88,7 @@ func NewLink(d Dialer, cert *cookie.Certificate, name, addr string) *Link {
 		},
 	}
 	l.PeerClient = wireconnect.NewPeerClient(&http.Client{Transport: l.http}, "https://"+addr,
-		connect.WithReadMaxBytes(maxMessage))
+		connect.WithReadMaxBytes(maxMessage), connect.WithAcceptCompression("gzip", nil, nil)) // it is packed already
 	return l
 }
 

@@ -46,6 +46,9 @@ type mate struct {
 	pushes []*wire.PushRequest
 	takes  time.Duration // to answer
 	fails  error
+	digest crdt.Digest
+	asked  int // for the digest
+	pulls  int
 }
 
 func (m *mate) Push(ctx context.Context, req *connect.Request[wire.PushRequest]) (*connect.Response[wire.PushReply], error) {
@@ -60,6 +63,16 @@ func (m *mate) Push(ctx context.Context, req *connect.Request[wire.PushRequest])
 }
 
 func (m *mate) Digest(context.Context, *connect.Request[wire.DigestRequest]) (*connect.Response[wire.DigestReply], error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked++
+	return connect.NewResponse(&wire.DigestReply{Digest: m.digest[:]}), nil
+}
+
+func (m *mate) Pull(context.Context, *connect.Request[wire.PullRequest]) (*connect.ServerStreamForClient[wire.PullChunk], error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pulls++
 	return nil, errors.New("not now")
 }
 
@@ -115,7 +128,7 @@ func atDesk(t *testing.T, others int, f func(*desk)) {
 		}
 		s := NewStore(crdt.New(crdt.NewReplica("larry", 1), crdt.DefaultLog), func(*crdt.Document, Change) {})
 		d.Replicator = New(Config{
-			Self: "larry", MaxEvent: 1000, Direct: true, Interval: time.Hour,
+			Self: "larry", MaxEvent: 1000, Direct: true, Interval: time.Minute,
 			Rand: rand.New(rand.NewPCG(1, 1)), Log: slog.New(slog.DiscardHandler),
 		}, s, d.gossip, &d.mates)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -233,6 +246,22 @@ func TestConfirm(t *testing.T) {
 		defer cancel()
 		if have := d.Confirm(ctx, d.write(1), 2); have != 1 {
 			d.t.Errorf("%d nodes had it, one of which said no", have)
+		}
+	})
+}
+
+// Where nothing is to be had, a pull asks for no more than the digest.
+func TestQuietPulls(t *testing.T) {
+	atDesk(t, 1, func(d *desk) {
+		only := d.mates.all["mate-00"]
+		only.mu.Lock()
+		only.digest = d.store.Digest()
+		only.mu.Unlock()
+		time.Sleep(time.Hour)
+		only.mu.Lock()
+		defer only.mu.Unlock()
+		if only.asked < 50 || only.asked > 90 || only.pulls > 0 {
+			d.t.Errorf("in an hour %d digests and %d pulls were asked for", only.asked, only.pulls)
 		}
 	})
 }

@@ -47,8 +47,9 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 		},
 	}
 	c := &Client{
-		calls: wireconnect.NewTerminalClient(&http.Client{Transport: t}, "http://node", connect.WithReadMaxBytes(maxMessage)),
-		http:  t,
+		calls: wireconnect.NewTerminalClient(&http.Client{Transport: t}, "http://node",
+			connect.WithReadMaxBytes(maxMessage), connect.WithAcceptCompression("gzip", nil, nil)),
+		http: t,
 	}
 	who, err := c.calls.Who(ctx, connect.NewRequest(&wire.WhoRequest{}))
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
