@@ -45,6 +45,7 @@ type Node struct {
 
 	wrapGossip func(replicate.Gossip) replicate.Gossip // between repl and agent; nil: nothing
 
+	total  int               // spaces, as of the last look; under the store's lock
 	over   int               // vehicles above the spaces at the last look; under the store's lock
 	joined map[string]string // who answered at which address in Join; Run's, then keepJoining's
 	told   map[string]bool   // the addresses of which was told that they are left alone; as joined

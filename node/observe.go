@@ -3,6 +3,7 @@ package node
 import (
 	"strings"
 
+	"parking/lot"
 	"parking/lot/crdt"
 	"parking/node/replicate"
 )
@@ -12,7 +13,10 @@ import (
 func (n *Node) observe(d *crdt.Document, c replicate.Change) {
 	n.changes.signal()
 	m := c.Mutation
-	over := spaces(d).Over()
+	if m == nil || m.Kind == crdt.Register && m.Key == keySpaces {
+		n.total = setting(d, keySpaces)
+	}
+	over := lot.Spaces{Total: n.total, Taken: d.Taken()}.Over()
 	grew := over > n.over
 	n.over = over
 	if m == nil || m.Kind == crdt.Register && !strings.HasPrefix(m.Key, tallyPrefix) {

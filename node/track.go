@@ -58,10 +58,11 @@ func (n *Node) Track(ctx context.Context, moves ...Movement) (after lot.Spaces, 
 
 // check refuses movements that cannot be, one after the other.
 func (n *Node) check(d *crdt.Document, moves []Movement) error {
-	moved := make(map[lot.Plate]bool) // in or out, by then
+	total := gatesIn(d)
+	moved := make(map[lot.Plate]bool, len(moves)) // in or out, by then
 	for _, m := range moves {
 		if m.Gate != 0 || !m.Out {
-			if err := lot.CheckGate(m.Gate, gatesIn(d)); err != nil {
+			if err := lot.CheckGate(m.Gate, total); err != nil {
 				return err
 			}
 		}

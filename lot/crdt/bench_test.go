@@ -218,7 +218,7 @@ func BenchmarkPack(b *testing.B) {
 	size := 0
 	for b.Loop() {
 		size = 0
-		for _, d := range Pack(ms, 1300) {
+		for _, d := range Pack(1300, ms) {
 			size += len(d)
 		}
 	}

@@ -31,14 +31,14 @@ func TestMutationsSurviveTheCodec(t *testing.T) {
 	}
 	for limit := range 400 {
 		var got []Mutation
-		for _, d := range Pack(ms, limit) {
+		for _, d := range Pack(limit, ms) {
 			got = append(got, overDelta(t, d)...)
 		}
 		if !slices.EqualFunc(got, want, sameMutation) {
 			t.Errorf("limit %d: received\n%+v", limit, got)
 		}
 	}
-	if got := Pack(nil, 1300); len(got) != 0 {
+	if got := Pack(1300, nil); len(got) != 0 {
 		t.Errorf("nothing makes %d deltas", len(got))
 	}
 }
@@ -80,7 +80,7 @@ func TestPackKeepsToItsLimitAndFillsIt(t *testing.T) {
 		ms = append(ms, d.Enter(t0, "ABC", 1), d.Set(t0, "key", make([]byte, i%200)))
 	}
 	for _, limit := range []int{0, 60, 200, 600, 1300, 1 << 16} {
-		deltas := Pack(ms, limit)
+		deltas := Pack(limit, ms)
 		for i, d := range deltas {
 			if n := len(overDelta(t, d)); len(d) > limit && n != 1 {
 				t.Errorf("limit %d: %d mutations take %d bytes", limit, n, len(d))

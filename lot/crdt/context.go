@@ -36,6 +36,17 @@ func (r row) contains(seq uint64) bool {
 // gap.
 func (v Version) Max(r Replica) uint64 { return v.rows[r].max }
 
+// Of returns what v has of the lives of one node.
+func (v Version) Of(node string) Version {
+	of := Version{rows: make(map[Replica]row, 1)}
+	for rep, r := range v.rows {
+		if rep.Node() == node {
+			of.rows[rep] = r
+		}
+	}
+	return of
+}
+
 // Lag returns how many dots are missing before ones that were seen.
 func (v Version) Lag() (n uint64) {
 	for _, r := range v.rows {

@@ -12,7 +12,7 @@ import (
 
 // DefaultLog is how many recent mutations a document keeps for peers that are
 // a little behind.
-const DefaultLog = 1 << 16
+const DefaultLog = 1 << 17
 
 // A Document is one replica's copy of the lot: vehicles, registers, and what
 // has been seen of every replica. It is not safe for concurrent use, but methods

@@ -33,7 +33,7 @@ func FuzzDelta(f *testing.F) {
 	f.Add(Encode(sample()))
 	all, _ := joined(moe, sample()...).Since(Version{})
 	f.Add(Encode(all))
-	for _, d := range Pack(all, 80) {
+	for _, d := range Pack(80, all) {
 		f.Add(d)
 	}
 	forged := doc(NewReplica("joe", 5)).Exit(t0, "A", 1)

@@ -14,11 +14,12 @@ type log struct {
 	cap  int
 	size int // mutations in all runs and clouds
 	runs map[Replica]*run
+	pool pool
 }
 
 type run struct {
-	first uint64     // the sequence number of muts[0]
-	muts  []Mutation // first, first+1, ...
+	first uint64 // the sequence number of the first of
+	muts  queue  // first, first+1, ...
 	cloud map[uint64]Mutation
 }
 
@@ -46,16 +47,16 @@ func (l *log) add(m Mutation, seen uint64) {
 		}
 		r.cloud[m.Dot.Seq] = m
 	} else {
-		r.muts = append(r.muts, m)
+		r.muts.push(&m, &l.pool)
 		for seq := m.Dot.Seq + 1; seq <= seen; seq++ {
 			next, ok := r.cloud[seq]
 			if !ok { // trimmed, or seen by way of a state: the run starts anew behind it
-				l.size -= len(r.muts)
-				r.muts, r.first = nil, seq+1
+				l.size -= r.muts.n
+				r.muts, r.first = queue{}, seq+1
 				continue
 			}
 			delete(r.cloud, seq)
-			r.muts = append(r.muts, next)
+			r.muts.push(&next, &l.pool)
 		}
 	}
 	if l.size++; l.size > l.cap {
@@ -77,25 +78,16 @@ func (l *log) trim() {
 func (l *log) take(part func(n int) int) {
 	l.size = 0
 	for _, r := range l.runs {
-		r.dropFirst(part(len(r.muts)))
-		if n := part(len(r.cloud)); n > 0 {
+		n := part(r.muts.n)
+		r.muts.drop(n, &l.pool)
+		r.first += uint64(n)
+		if n = part(len(r.cloud)); n > 0 {
 			seqs := slices.Sorted(maps.Keys(r.cloud))
 			for _, seq := range seqs[len(seqs)-n:] {
 				delete(r.cloud, seq)
 			}
 		}
-		l.size += len(r.muts) + len(r.cloud)
-	}
-}
-
-// dropFirst moves the floor up by n mutations. The array is used again, unless
-// most of it would lie idle.
-func (r *run) dropFirst(n int) {
-	r.first += uint64(n)
-	if kept := r.muts[n:]; len(kept) < cap(r.muts)/2 {
-		r.muts = slices.Clone(kept)
-	} else {
-		r.muts = slices.Delete(r.muts, 0, n)
+		l.size += r.muts.n + len(r.cloud)
 	}
 }
 
@@ -104,11 +96,11 @@ func (r *run) dropFirst(n int) {
 // never came here, and the run starts anew behind them.
 func (l *log) reset(rep Replica, seen uint64) {
 	r := l.run(rep)
-	if r.first+uint64(len(r.muts)) > seen {
+	if r.first+uint64(r.muts.n) > seen {
 		return
 	}
-	l.size -= len(r.muts)
-	r.first, r.muts = seen+1, nil
+	l.size -= r.muts.n
+	r.first, r.muts = seen+1, queue{}
 	for seq := range r.cloud {
 		if seq <= seen {
 			delete(r.cloud, seq)
@@ -126,9 +118,10 @@ func (l *log) since(rep Replica, ours, theirs row, limit int, out []Mutation) ([
 		if theirs.max+1 < r.first || ours.max-theirs.max > uint64(limit+len(theirs.cloud)) {
 			return out, false
 		}
+		out = slices.Grow(out, int(ours.max-theirs.max))
 		for seq := theirs.max + 1; seq <= ours.max; seq++ {
 			if !theirs.contains(seq) {
-				out = append(out, r.muts[seq-r.first])
+				out = append(out, *r.muts.at(int(seq - r.first)))
 			}
 		}
 	}
@@ -143,4 +136,55 @@ func (l *log) since(rep Replica, ours, theirs row, limit int, out []Mutation) ([
 		out = append(out, m)
 	}
 	return out, len(out) <= limit
+}
+
+// queue is a first-in, first-out queue of mutations, in blocks: what enters is
+// written once, and never moved.
+type queue struct {
+	blocks []*block
+	off, n int // the first one's place in the first block; how many there are
+}
+
+const blockSize = 256
+
+type block [blockSize]Mutation
+
+// pool keeps empty blocks to be used again.
+type pool []*block
+
+func (p *pool) get() *block {
+	last := len(*p) - 1
+	if last < 0 {
+		return new(block)
+	}
+	b := (*p)[last]
+	*p = (*p)[:last]
+	return b
+}
+
+// at returns the ith mutation.
+func (q *queue) at(i int) *Mutation {
+	i += q.off
+	return &q.blocks[i/blockSize][i%blockSize]
+}
+
+func (q *queue) push(m *Mutation, from *pool) {
+	if (q.off+q.n)/blockSize == len(q.blocks) {
+		q.blocks = append(q.blocks, from.get())
+	}
+	q.n++
+	*q.at(q.n - 1) = *m
+}
+
+// drop takes the first n away.
+func (q *queue) drop(n int, to *pool) {
+	for i := range n {
+		*q.at(i) = Mutation{} // what it refers to is let go
+	}
+	q.off, q.n = q.off+n, q.n-n
+	if empty := q.off / blockSize; empty > 0 {
+		*to = append(*to, q.blocks[:empty]...)
+		q.blocks = slices.Delete(q.blocks, 0, empty)
+		q.off %= blockSize
+	}
 }

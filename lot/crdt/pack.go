@@ -194,32 +194,36 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// Encode returns the mutations as one delta.
-func Encode(ms []Mutation) []byte {
+// Encode returns the mutations of all parts as one delta.
+func Encode(parts ...[]Mutation) []byte {
 	var p packer
 	p.reset()
-	for i := range ms {
-		p.add(&ms[i])
+	for _, ms := range parts {
+		for i := range ms {
+			p.add(&ms[i])
+		}
 	}
 	return p.append(make([]byte, 0, p.size()))
 }
 
-// Pack splits ms, in order, into deltas of at most limit bytes each. A mutation
-// that is too big by itself makes a delta by itself.
-func Pack(ms []Mutation, limit int) (out [][]byte) {
+// Pack splits the mutations of all parts, in order, into deltas of at most limit
+// bytes each. A mutation that is too big by itself makes a delta by itself.
+func Pack(limit int, parts ...[]Mutation) (out [][]byte) {
 	var p packer
 	p.reset()
 	flush := func() {
 		out = append(out, p.append(make([]byte, 0, p.size())))
 		p.reset()
 	}
-	for i := range ms {
-		table, head, body := len(p.table), p.head, len(p.body)
-		p.add(&ms[i])
-		if p.size() > limit && body > 0 {
-			p.table, p.head, p.body = p.table[:table], head, p.body[:body]
-			flush()
+	for _, ms := range parts {
+		for i := range ms {
+			table, head, body := len(p.table), p.head, len(p.body)
 			p.add(&ms[i])
+			if p.size() > limit && body > 0 {
+				p.table, p.head, p.body = p.table[:table], head, p.body[:body]
+				flush()
+				p.add(&ms[i])
+			}
 		}
 	}
 	if len(p.body) > 0 {
@@ -433,7 +437,7 @@ func Decode(delta []byte) ([]Mutation, error) {
 		return nil, err
 	}
 	var sups []Dot
-	ms := make([]Mutation, 0, min(1+len(r.text)/8, 4096))
+	ms := make([]Mutation, 0, min(1+len(r.text)/10, 1<<14))
 	for len(r.text) > 0 {
 		var m Mutation
 		known, err := r.next(&m, &sups)

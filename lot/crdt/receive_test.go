@@ -22,7 +22,7 @@ func (w *world) receive(n *node, p parcel) {
 		ms = overDelta(w.t, Encode(ms))
 	case 2:
 		ms = nil
-		for _, d := range Pack(p.delta, rapid.IntRange(0, 200).Draw(w.t, "limit")) {
+		for _, d := range Pack(rapid.IntRange(0, 200).Draw(w.t, "limit"), p.delta) {
 			ms = append(ms, overDelta(w.t, d)...)
 		}
 	}

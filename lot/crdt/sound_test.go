@@ -139,11 +139,11 @@ func brokenEntries(e *entries) string {
 func brokenLog(d *Document) string {
 	size := 0
 	for rep, r := range d.log.runs {
-		if end := r.first + uint64(len(r.muts)) - 1; end != d.seen.Max(rep) {
+		if end := r.first + uint64(r.muts.n) - 1; end != d.seen.Max(rep) {
 			return fmt.Sprintf("the run of %v ends at %d, not at %d", rep, end, d.seen.Max(rep))
 		}
-		for i, m := range r.muts {
-			if m.Dot != (Dot{rep, r.first + uint64(i)}) {
+		for i := range r.muts.n {
+			if m := r.muts.at(i); m.Dot != (Dot{rep, r.first + uint64(i)}) {
 				return fmt.Sprintf("the run of %v has %v at %d", rep, m.Dot, r.first+uint64(i))
 			}
 		}
@@ -152,7 +152,7 @@ func brokenLog(d *Document) string {
 				return fmt.Sprintf("the log's cloud of %v has %v at %d", rep, m.Dot, seq)
 			}
 		}
-		size += len(r.muts) + len(r.cloud)
+		size += r.muts.n + len(r.cloud)
 	}
 	if d.log.size != size || size > d.log.cap {
 		return fmt.Sprintf("the log counts %d, has %d, may have %d", d.log.size, size, d.log.cap)

@@ -163,6 +163,12 @@ func (d *Document) adopt(s *State) (added int) {
 	return added
 }
 
+// Own returns what a peer that has seen v lacks of this replica's own mutations.
+// It reports false where the log does not reach back that far.
+func (d *Document) Own(v Version) (delta []Mutation, reaches bool) {
+	return d.log.since(d.self, d.seen.rows[d.self], v.rows[d.self], d.log.cap, nil)
+}
+
 // Since returns what a peer that has seen v lacks: the mutations themselves
 // where the log reaches back that far for every replica and they are not many
 // more than the lot holds, else the state for that peer. Both are nil if nothing

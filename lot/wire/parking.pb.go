@@ -720,6 +720,7 @@ type PullRequest struct {
 	Schema        uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
 	Digest        []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
 	Version       *Version               `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	Own           bool                   `protobuf:"varint,4,opt,name=own,proto3" json:"own,omitempty"` // only what the callee itself has written; `version` is of it alone
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -775,14 +776,23 @@ func (x *PullRequest) GetVersion() *Version {
 	return nil
 }
 
+func (x *PullRequest) GetOwn() bool {
+	if x != nil {
+		return x.Own
+	}
+	return false
+}
+
 // PullChunk is a part of the answer: the first says what the answering
-// replica has; then come deltas, or the parts of a full state.
+// replica has; then come deltas, or the parts of a full state. To a request for
+// `own` there are deltas, or one chunk with `behind`.
 type PullChunk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"` // absent: digests were equal, nothing follows
 	Delta         []byte                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
 	State         *StateChunk            `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
 	Leaving       bool                   `protobuf:"varint,4,opt,name=leaving,proto3" json:"leaving,omitempty"` // in the first: the answering node is about to go
+	Behind        bool                   `protobuf:"varint,5,opt,name=behind,proto3" json:"behind,omitempty"`   // the caller lacks more than this node can tell of itself
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -841,6 +851,13 @@ func (x *PullChunk) GetState() *StateChunk {
 func (x *PullChunk) GetLeaving() bool {
 	if x != nil {
 		return x.Leaving
+	}
+	return false
+}
+
+func (x *PullChunk) GetBehind() bool {
+	if x != nil {
+		return x.Behind
 	}
 	return false
 }
@@ -1571,16 +1588,18 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\tHoldReply\"\x0f\n" +
 	"\rDigestRequest\"%\n" +
 	"\vDigestReply\x12\x16\n" +
-	"\x06digest\x18\x01 \x01(\fR\x06digest\"l\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\"~\n" +
 	"\vPullRequest\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12-\n" +
-	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\"\x98\x01\n" +
+	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\x12\x10\n" +
+	"\x03own\x18\x04 \x01(\bR\x03own\"\xb0\x01\n" +
 	"\tPullChunk\x12-\n" +
 	"\aversion\x18\x01 \x01(\v2\x13.parking.v1.VersionR\aversion\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\fR\x05delta\x12,\n" +
 	"\x05state\x18\x03 \x01(\v2\x16.parking.v1.StateChunkR\x05state\x12\x18\n" +
-	"\aleaving\x18\x04 \x01(\bR\aleaving\"R\n" +
+	"\aleaving\x18\x04 \x01(\bR\aleaving\x12\x16\n" +
+	"\x06behind\x18\x05 \x01(\bR\x06behind\"R\n" +
 	"\vPushRequest\x12\x14\n" +
 	"\x05delta\x18\x01 \x01(\fR\x05delta\x12-\n" +
 	"\aversion\x18\x02 \x01(\v2\x13.parking.v1.VersionR\aversion\"\v\n" +

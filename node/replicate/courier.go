@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,9 +16,10 @@ const (
 	// maxDirect is the largest cluster, but for this node, whose nodes each get
 	// what is written here straight from here.
 	maxDirect = 32
-	// courierCap is how many mutations wait for one courier. Who is slower than
-	// that is told to pull.
-	courierCap = 8192
+	// flightCap is how many mutations one message carries, flightsCap how many
+	// messages wait for one courier. Who is slower than that is told to pull.
+	flightCap  = 8192
+	flightsCap = 4
 	// courierPause is how long a courier waits after a failure.
 	courierPause = 100 * time.Millisecond
 )
@@ -37,8 +39,8 @@ type couriers struct {
 
 // courier is the way to one node.
 type courier struct {
-	next   *flight // waits to be flown; nil: nothing does
-	last   *flight // the latest
+	waits  []*flight
+	last   *flight // the latest that waits, or the one before
 	flying bool    // a goroutine is at it
 	lost   bool    // a flight failed: the next one makes the node pull
 }
@@ -46,8 +48,9 @@ type courier struct {
 // flight is one message, and its answer: the node has joined it, and all that
 // came before.
 type flight struct {
-	ms   []crdt.Mutation
-	pull bool // instead of ms: they are too many
+	ms   [][]crdt.Mutation // as they were handed over
+	n    int               // how many they are
+	pull bool              // instead of ms: they are too many
 	done chan struct{}
 	err  error // set before done is closed
 }
@@ -78,17 +81,7 @@ func (c *couriers) hand(names []string, ms []crdt.Mutation) {
 			k = &courier{}
 			c.all[name] = k
 		}
-		if k.next == nil {
-			k.next = &flight{pull: k.lost, done: make(chan struct{})}
-			k.last, k.lost = k.next, false
-		}
-		switch f := k.next; {
-		case f.pull:
-		case len(f.ms)+len(ms) > courierCap:
-			f.ms, f.pull = nil, true
-		default:
-			f.ms = append(f.ms, ms...)
-		}
+		k.load(ms)
 		if !k.flying {
 			k.flying = true
 			ctx := c.ctx
@@ -97,17 +90,29 @@ func (c *couriers) hand(names []string, ms []crdt.Mutation) {
 	}
 }
 
+// load puts mutations on the last flight that waits, or on a new one.
+func (k *courier) load(ms []crdt.Mutation) {
+	n := len(k.waits)
+	if n == 0 || k.last.n+len(ms) > flightCap && !k.last.pull {
+		k.last = &flight{pull: k.lost || n == flightsCap || len(ms) > flightCap, done: make(chan struct{})}
+		k.waits, k.lost = append(k.waits, k.last), false
+	}
+	if !k.last.pull {
+		k.last.ms, k.last.n = append(k.last.ms, ms), k.last.n+len(ms)
+	}
+}
+
 // fly makes flights until nothing waits.
 func (c *couriers) fly(ctx context.Context, name string, k *courier) {
 	for {
 		c.mu.Lock()
-		f := k.next
-		k.next = nil
-		if f == nil {
+		if len(k.waits) == 0 {
 			k.flying = false
 			c.mu.Unlock()
 			return
 		}
+		f := k.waits[0]
+		k.waits = slices.Delete(k.waits, 0, 1)
 		c.mu.Unlock()
 		f.err = c.r.deliver(ctx, name, f)
 		f.ms = nil
@@ -117,8 +122,8 @@ func (c *couriers) fly(ctx context.Context, name string, k *courier) {
 		}
 		c.r.log.Debug("not delivered, the pull will do", "peer", name, "err", f.err)
 		c.mu.Lock()
-		if k.next != nil {
-			k.next.ms, k.next.pull = nil, true
+		if len(k.waits) > 0 {
+			k.waits[0].ms, k.waits[0].pull = nil, true
 		} else {
 			k.lost = true
 		}
@@ -165,7 +170,7 @@ func (r *Replicator) deliver(ctx context.Context, name string, f *flight) error 
 	if f.pull {
 		req.Version = crdt.EncodeVersion(r.store.Version())
 	} else {
-		req.Delta = crdt.Encode(f.ms)
+		req.Delta = crdt.Encode(f.ms...)
 	}
 	if _, err := client.Push(ctx, connect.NewRequest(req)); err != nil {
 		return err
@@ -186,7 +191,6 @@ func (r *Replicator) Receive(ctx context.Context, from string, req *wire.PushReq
 	if err := r.store.Join(ms, Event); err != nil {
 		return r.refuse("push", from, err)
 	}
-	r.stirred()
 	if req.GetVersion() == nil {
 		return nil
 	}

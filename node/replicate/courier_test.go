@@ -192,10 +192,10 @@ func TestCouriersMakeNodesPullWhatWasLost(t *testing.T) {
 		only.set(time.Second, nil)
 		d.write(1)
 		for range 10 {
-			d.write(courierCap / 9)
+			d.write(flightCap)
 		}
-		time.Sleep(3 * time.Second)
-		d.wants("too many", "mate-00", 1, -1)
+		time.Sleep(10 * time.Second)
+		d.wants("too many", "mate-00", 1, flightCap, flightCap, flightCap, flightCap, -1)
 		only.set(time.Millisecond, errors.New("no"))
 		d.write(2)
 		time.Sleep(time.Second)
@@ -204,7 +204,7 @@ func TestCouriersMakeNodesPullWhatWasLost(t *testing.T) {
 		time.Sleep(time.Second)
 		d.write(4)
 		time.Sleep(time.Second)
-		d.wants("after a failure", "mate-00", 1, -1, 2, -1, 4)
+		d.wants("after a failure", "mate-00", 1, flightCap, flightCap, flightCap, flightCap, -1, 2, -1, 4)
 	})
 }
 

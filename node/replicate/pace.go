@@ -10,11 +10,12 @@ import (
 
 const (
 	// paceWindow is how many mutations a writer may be ahead of the slowest node
-	// that keeps up: a part of what the log holds, so that none needs the state.
-	paceWindow = crdt.DefaultLog / 4
+	// that keeps up: so few that the log holds them even if many nodes write, and
+	// none needs the state.
+	paceWindow = crdt.DefaultLog / 16
 	// paceFresh is for how long a node counts as keeping up after it was heard
 	// of: one that is frozen holds up nobody.
-	paceFresh = 300 * time.Millisecond
+	paceFresh = 500 * time.Millisecond
 )
 
 // pacer slows writers down to what the other nodes take. It knows how far each

@@ -24,32 +24,50 @@ const (
 	answerTimeout = 2 * time.Second
 	// pullTimeout is how long a pull may take in all.
 	pullTimeout = time.Minute
+	// bulk is how many changes of a node's own make it be pulled from again at
+	// once: it writes faster than it could tell.
+	bulk = 256
 	// pullChunk is the size of one delta in an answer, in bytes.
 	pullChunk = 256 << 10
 )
+
+// scope is how much a pull asks for.
+type scope int
+
+const (
+	pullCalm scope = iota // whether there is anything; and then everything
+	pullOwn               // what the peer itself has written
+	pullAll               // everything
+)
+
+// kick is a peer to be pulled from soon.
+type kick struct {
+	name string
+	what scope
+}
 
 // pull asks a random peer at every interval, and those it was kicked for at
 // once, until ctx ends; then it waits for what is under way.
 func (r *Replicator) pull(ctx context.Context) {
 	done := make(chan string, maxPulls)
 	busy := make(map[string]bool)
-	again := make(map[string]bool) // kicked while busy
-	start := func(name string, calm bool) {
-		if _, ok := r.peers.Client(name); !ok {
-			delete(again, name)
+	again := make(map[string]scope) // kicked while busy
+	start := func(k kick) {
+		if _, ok := r.peers.Client(k.name); !ok {
+			delete(again, k.name)
 			return
 		}
-		if busy[name] || len(busy) >= maxPulls {
-			again[name] = true
+		if busy[k.name] || len(busy) >= maxPulls {
+			again[k.name] = max(again[k.name], k.what)
 			return
 		}
-		delete(again, name)
-		busy[name] = true
+		delete(again, k.name)
+		busy[k.name] = true
 		go func() {
-			if err := r.pullFrom(ctx, name, calm); err != nil && ctx.Err() == nil {
-				r.log.Debug("pull failed", "peer", name, "err", err)
+			if err := r.pullFrom(ctx, k); err != nil && ctx.Err() == nil {
+				r.log.Debug("pull failed", "peer", k.name, "err", err)
 			}
-			done <- name
+			done <- k.name
 		}()
 	}
 	pace := r.interval
@@ -64,18 +82,18 @@ func (r *Replicator) pull(ctx context.Context) {
 			return
 		case name := <-done:
 			delete(busy, name)
-			for name := range again {
+			for name, what := range again {
 				if len(busy) == maxPulls {
 					break
 				}
-				start(name, false)
+				start(kick{name, what})
 			}
 		case <-tick.C:
 			names := r.peers.Names()
 			r.couriers.forget(names)
 			r.pace.forget(names)
 			if len(names) > 0 {
-				start(names[r.rand.IntN(len(names))], true)
+				start(kick{names[r.rand.IntN(len(names))], pullCalm})
 			}
 			pace = min(2*pace, r.interval)
 			tick.Reset(r.jitter(pace))
@@ -84,8 +102,8 @@ func (r *Replicator) pull(ctx context.Context) {
 				pace = soon
 				tick.Reset(r.jitter(pace))
 			}
-		case name := <-r.kicks:
-			start(name, false)
+		case k := <-r.kicks:
+			start(k)
 		}
 	}
 }
@@ -99,9 +117,11 @@ func (r *Replicator) stirred() {
 }
 
 // Kick asks for a pull from that peer soon. It never blocks.
-func (r *Replicator) Kick(name string) {
+func (r *Replicator) Kick(name string) { r.kick(name, pullAll) }
+
+func (r *Replicator) kick(name string, what scope) {
 	select {
-	case r.kicks <- name:
+	case r.kicks <- kick{name, what}:
 	default: // others are waiting already, and the interval comes
 	}
 }
@@ -109,26 +129,35 @@ func (r *Replicator) Kick(name string) {
 // PullFrom brings here what that peer has and this replica lacks. It blocks
 // until all of it is joined.
 func (r *Replicator) PullFrom(ctx context.Context, name string) error {
-	return r.pullFrom(ctx, name, false)
+	return r.pullFrom(ctx, kick{name, pullAll})
 }
 
-// pullFrom may be calm: then it asks first whether there is anything to pull,
-// which is cheaper where there mostly is not.
-func (r *Replicator) pullFrom(ctx context.Context, name string, calm bool) error {
-	client, ok := r.peers.Client(name)
+func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
+	client, ok := r.peers.Client(k.name)
 	if !ok {
-		return notThere(name)
+		return notThere(k.name)
 	}
-	if calm {
-		digest := r.store.Digest()
+	switch k.what {
+	case pullCalm:
 		look, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
+		digest := r.store.Digest()
 		reply, err := client.Digest(look, connect.NewRequest(&wire.DigestRequest{}))
 		if err != nil || string(digest[:]) == string(reply.Msg.GetDigest()) {
 			return err
 		}
+	case pullOwn:
+		for {
+			from, err := r.pullOnce(ctx, client, k.name, true)
+			if err != nil || !from.behind && from.changes < bulk {
+				return err
+			}
+			if from.behind {
+				break
+			}
+		}
 	}
-	_, err := r.PullBy(ctx, client, name)
+	_, err := r.PullBy(ctx, client, k.name)
 	return err
 }
 
@@ -140,13 +169,15 @@ func notThere(name string) error {
 type Source struct {
 	Version crdt.Version
 	Leaving bool
+	behind  bool // it lacks what is needed to tell what it has written itself
+	changes int  // that it sent, but for a whole state
 }
 
 // PullBy does what PullFrom does, by the client of a node that need not be a
 // peer yet.
 func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, name string) (from Source, err error) {
 	for {
-		if from, err = r.pullOnce(ctx, client, name); !errors.Is(err, errStaging) {
+		if from, err = r.pullOnce(ctx, client, name, false); !errors.Is(err, errStaging) {
 			return from, err
 		}
 		select {
@@ -162,7 +193,7 @@ func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, 
 // another is: when that is here, there is little left to pull.
 var errStaging = errors.New("replicate: another state is on its way")
 
-func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient, name string) (from Source, err error) {
+func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient, name string, own bool) (from Source, err error) {
 	ctx, done := context.WithTimeout(ctx, pullTimeout)
 	defer done()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -171,11 +202,13 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 	defer alarm.Stop()
 
 	digest, ours := r.store.Mark()
-	stream, err := client.Pull(ctx, connect.NewRequest(&wire.PullRequest{
-		Schema:  wire.Schema,
-		Digest:  digest[:],
-		Version: crdt.EncodeVersion(ours),
-	}))
+	req := &wire.PullRequest{Schema: wire.Schema, Own: own}
+	if own {
+		req.Version = crdt.EncodeVersion(ours.Of(name))
+	} else {
+		req.Digest, req.Version = digest[:], crdt.EncodeVersion(ours)
+	}
+	stream, err := client.Pull(ctx, connect.NewRequest(req))
 	if err != nil {
 		return from, cause(ctx, err)
 	}
@@ -186,6 +219,7 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 		alarm.Reset(answerTimeout)
 		c := stream.Msg()
 		from.Leaving = from.Leaving || c.GetLeaving()
+		from.behind = from.behind || c.GetBehind()
 		if c.GetVersion() != nil {
 			if from.Version, err = crdt.DecodeVersion(c.GetVersion()); err != nil {
 				return from, r.refuse("pull", name, err)
@@ -196,6 +230,7 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 			if err != nil {
 				return from, r.refuse("pull", name, err)
 			}
+			from.changes += len(ms)
 			if err := r.store.Join(ms, Pull); err != nil {
 				_ = r.refuse("pull", name, err)
 			}
@@ -283,9 +318,12 @@ func (r *Replicator) Answer(peer string, req *wire.PullRequest, send func(*wire.
 		delta   []crdt.Mutation
 		state   *crdt.State
 	)
+	r.pace.heard(peer, theirs.Max(r.store.Self()))
+	if req.GetOwn() {
+		return r.answerOwn(theirs, send)
+	}
 	r.store.View(func(d *crdt.Document) {
 		digest = d.Digest()
-		r.pace.heard(peer, theirs.Max(d.Self()))
 		if string(digest[:]) == string(req.GetDigest()) {
 			return
 		}
@@ -313,7 +351,23 @@ func (r *Replicator) Answer(peer string, req *wire.PullRequest, send func(*wire.
 			}
 		}
 	}
-	for _, d := range crdt.Pack(delta, pullChunk) {
+	for _, d := range crdt.Pack(pullChunk, delta) {
+		if err := send(&wire.PullChunk{Delta: d}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answerOwn serves a pull that asks for what was written here.
+func (r *Replicator) answerOwn(theirs crdt.Version, send func(*wire.PullChunk) error) error {
+	var delta []crdt.Mutation
+	var reaches bool
+	r.store.View(func(d *crdt.Document) { delta, reaches = d.Own(theirs) })
+	if !reaches {
+		return send(&wire.PullChunk{Behind: true})
+	}
+	for _, d := range crdt.Pack(pullChunk, delta) {
 		if err := send(&wire.PullChunk{Delta: d}); err != nil {
 			return err
 		}

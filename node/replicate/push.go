@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/proto"
 
 	"parking/lot/crdt"
@@ -17,12 +18,22 @@ const (
 	// deepQueue is how many events may wait in the gossip before mutations are
 	// held back and only the version goes out.
 	deepQueue = 64
+	// Beyond eventRate bytes a second, and eventBurst at once, that is done, too:
+	// every node sends every event on several times, while a pull takes each
+	// change where it lacks, once. eventCost is what an event takes beside its
+	// content.
+	eventRate  = 256 << 10
+	eventBurst = 64 << 10
+	eventCost  = 200
+	// announcePause is how long mutations are gathered that are to be pulled.
+	announcePause = 5 * time.Millisecond
 	// settle is how long a gap may stay before it is pulled: gossip reorders.
 	settle = 30 * time.Millisecond
 )
 
 // gossips sends what the store's outbox holds until ctx ends.
 func (r *Replicator) gossips(ctx context.Context) {
+	budget := rate.NewLimiter(eventRate, eventBurst)
 	for {
 		select {
 		case <-ctx.Done():
@@ -31,12 +42,16 @@ func (r *Replicator) gossips(ctx context.Context) {
 		}
 		r.stirred()
 		ms, lapsed := r.store.take()
-		if lapsed || r.gossip.QueueDepth() > deepQueue {
+		events, size := crdt.Pack(r.maxEvent, ms...), 0
+		for _, e := range events {
+			size += len(e) + eventCost
+		}
+		if lapsed || !budget.AllowN(time.Now(), size) || r.gossip.QueueDepth() > deepQueue {
 			r.announce(ctx)
 			continue
 		}
-		for _, d := range crdt.Pack(ms, r.maxEvent) {
-			r.broadcast(d)
+		for _, e := range events {
+			r.broadcast(e)
 		}
 		if !pause(ctx, gather) {
 			return
@@ -48,7 +63,7 @@ func (r *Replicator) gossips(ctx context.Context) {
 // others what they can pull.
 func (r *Replicator) announce(ctx context.Context) {
 	for range 20 {
-		if !pause(ctx, 5*time.Millisecond) {
+		if !pause(ctx, announcePause) {
 			return
 		}
 		if r.gossip.QueueDepth() < deepQueue/2 {
@@ -123,8 +138,8 @@ func (r *Replicator) hear(b []byte) (from string, err error) {
 		if err != nil {
 			return from, err
 		}
-		if a.GetVersion() == nil || !r.store.Covers(theirs) {
-			r.Kick(from)
+		if a.GetVersion() == nil || !r.store.Covers(theirs.Of(from)) {
+			r.kick(from, pullOwn)
 		}
 	}
 	return from, nil
@@ -140,7 +155,7 @@ func (r *Replicator) closeGap(node string, sent []crdt.Mutation) {
 	time.AfterFunc(settle, func() {
 		r.gapCheck.Store(false)
 		if r.gapped(sent) {
-			r.Kick(node)
+			r.kick(node, pullOwn)
 		}
 	})
 }

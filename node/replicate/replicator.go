@@ -44,7 +44,7 @@ type Replicator struct {
 	maxEvent int
 	interval time.Duration
 	log      *slog.Logger
-	kicks    chan string
+	kicks    chan kick
 	stir     chan struct{} // ticks when something was pushed or received
 	gapCheck atomic.Bool   // a look at a gap is due
 	retired  atomic.Bool   // this node is leaving
@@ -64,7 +64,7 @@ func New(cfg Config, s *Store, g Gossip, p Peers) *Replicator {
 		store: s, gossip: g, peers: p,
 		self: cfg.Self, maxEvent: cfg.MaxEvent, interval: cfg.Interval,
 		log: cfg.Log, rand: cfg.Rand,
-		kicks: make(chan string, 64),
+		kicks: make(chan kick, 64),
 		stir:  make(chan struct{}, 1),
 
 		direct: cfg.Direct, pace: pacer{at: make(map[string]position)},
@@ -80,7 +80,6 @@ func (r *Replicator) push(ms []crdt.Mutation) {
 	names := r.peers.Names()
 	if r.direct && len(names) <= maxDirect {
 		r.couriers.hand(names, ms)
-		r.stirred()
 		return
 	}
 	r.store.keep(ms)

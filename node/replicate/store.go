@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -38,9 +39,10 @@ type Store struct {
 	made    atomic.Uint64         // mutations of this replica's own
 
 	outMu  sync.Mutex
-	outbox []crdt.Mutation
-	lapsed bool          // the outbox overflowed since it was last taken
-	ready  chan struct{} // ticks when the outbox is not empty
+	outbox [][]crdt.Mutation // as they were made
+	waits  int               // how many they are
+	lapsed bool              // the outbox overflowed since it was last taken
+	ready  chan struct{}     // ticks when the outbox is not empty
 }
 
 // outboxCap bounds the mutations that wait to be pushed. A writer that is
@@ -83,6 +85,18 @@ func (s *Store) Update(by Origin, f func(*crdt.Document) ([]crdt.Mutation, error
 // be are refused; the others are merged nevertheless, or one forgery would keep
 // two replicas apart.
 func (s *Store) Join(ms []crdt.Mutation, by Origin) (refused error) {
+	for part := range slices.Chunk(ms, joinPart) {
+		if err := s.join(part, by); err != nil {
+			refused = err
+		}
+	}
+	return refused
+}
+
+// joinPart is how many mutations are joined before others have their turn.
+const joinPart = 1024
+
+func (s *Store) join(ms []crdt.Mutation, by Origin) (refused error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range ms {
@@ -134,16 +148,19 @@ func (s *Store) Mark() (d crdt.Digest, v crdt.Version) {
 	return d, v
 }
 
+// Self returns the replica that the document is.
+func (s *Store) Self() crdt.Replica { return s.doc.Self() }
+
 // Made returns how many mutations this replica has made.
 func (s *Store) Made() uint64 { return s.made.Load() }
 
 // keep puts mutations into the outbox, for the gossip.
 func (s *Store) keep(ms []crdt.Mutation) {
 	s.outMu.Lock()
-	if len(s.outbox)+len(ms) > outboxCap {
-		s.outbox, s.lapsed = nil, true
+	if s.waits+len(ms) > outboxCap {
+		s.outbox, s.waits, s.lapsed = nil, 0, true
 	} else if !s.lapsed {
-		s.outbox = append(s.outbox, ms...)
+		s.outbox, s.waits = append(s.outbox, ms), s.waits+len(ms)
 	}
 	s.outMu.Unlock()
 	select {
@@ -153,11 +170,11 @@ func (s *Store) keep(ms []crdt.Mutation) {
 }
 
 // take empties the outbox; lapsed says that not all of it is there.
-func (s *Store) take() (ms []crdt.Mutation, lapsed bool) {
+func (s *Store) take() (ms [][]crdt.Mutation, lapsed bool) {
 	s.outMu.Lock()
 	defer s.outMu.Unlock()
 	ms, lapsed = s.outbox, s.lapsed
-	s.outbox, s.lapsed = nil, false
+	s.outbox, s.waits, s.lapsed = nil, 0, false
 	return ms, lapsed
 }
 
@@ -165,5 +182,5 @@ func (s *Store) take() (ms []crdt.Mutation, lapsed bool) {
 func (s *Store) Waiting() int {
 	s.outMu.Lock()
 	defer s.outMu.Unlock()
-	return len(s.outbox)
+	return s.waits
 }
