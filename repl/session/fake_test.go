@@ -21,6 +21,7 @@ import (
 	"parking/node/discover"
 	"parking/repl"
 	"parking/repl/attach"
+	"parking/repl/process"
 )
 
 // TestMain lets the test binary play a node, as the program does when its first
@@ -132,7 +133,7 @@ func (prompter) Exec(ctx context.Context, line string, opt repl.Options, out, re
 		}
 		return nil
 	case "status":
-		info, err := os.Stat(cookieFile(os.Getenv("PARKING_RUNTIME_DIR")))
+		info, err := os.Stat(process.CookieFile(os.Getenv("PARKING_RUNTIME_DIR")))
 		if err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ const (
 )
 
 func (e *end) play(ctx context.Context, on *stage) error {
-	p, err := on.find(e.node)
+	t, err := on.find(e.node)
 	if err != nil {
 		return err
 	}
@@ -48,20 +48,20 @@ func (e *end) play(ctx context.Context, on *stage) error {
 	if e.verb == "stop" {
 		sig = syscall.SIGTERM
 	}
-	if err := errors.Join(p.signal(sig), on.release(ctx, e.node)); err != nil || sig == syscall.SIGKILL {
+	if err := errors.Join(t.end(sig), on.release(ctx, e.node)); err != nil || sig == syscall.SIGKILL {
 		return err
 	}
-	return p.left(exitFine, exitTerm)
+	return t.Left(exitFine, exitTerm)
 }
 
 func (c *command) play(ctx context.Context, on *stage) error {
-	p, err := on.find(c.node)
+	t, err := on.find(c.node)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := limit(ctx, "a step", on.cfg.Step)
 	defer cancel()
-	got, err := c.ask(ctx, on.out, p)
+	got, err := c.ask(ctx, on.out, t)
 	switch {
 	case err != nil:
 	case got.refused && !c.refused:
@@ -71,7 +71,7 @@ func (c *command) play(ctx context.Context, on *stage) error {
 	case got.refused:
 		on.checks++
 	case got.quits:
-		err = on.quit(ctx, p)
+		err = on.quit(ctx, t)
 	case c.ends != "":
 		err = on.release(ctx, c.ends)
 	}
@@ -100,15 +100,15 @@ type answer struct {
 
 // ask types the command, and shows and returns the answer. An error says why
 // there is none.
-func (c *command) ask(ctx context.Context, out *transcript, p *process) (answer, error) {
+func (c *command) ask(ctx context.Context, out *transcript, t *terminal) (answer, error) {
 	var seen, document bytes.Buffer
 	shown := io.MultiWriter(out, &seen)
-	p.shell.Options = repl.Options{Format: repl.Table, Color: out.painter().on}
+	t.shell.Options = repl.Options{Format: repl.Table, Color: out.painter().on}
 	if len(c.fields) > 0 {
-		p.shell.Options.Format = repl.JSON
+		t.shell.Options.Format = repl.JSON
 	}
-	p.shell.Out, p.shell.Remarks = io.MultiWriter(shown, &document), shown
-	err := p.shell.Exec(ctx, c.line)
+	t.shell.Out, t.shell.Remarks = io.MultiWriter(shown, &document), shown
+	err := t.shell.Exec(ctx, c.line)
 	got := answer{quits: errors.Is(err, repl.ErrQuit)}
 	switch {
 	case out.failed() != nil:
@@ -118,22 +118,13 @@ func (c *command) ask(ctx context.Context, out *transcript, p *process) (answer,
 	case err == nil, got.quits:
 	case errors.Is(err, repl.ErrGone):
 		if c.ends != c.node { // else it died before its answer was out
-			_ = p.wait(ctx) // so that its end is seen, and told as the reason
+			_ = t.Wait(ctx) // so that its end is seen, and told as the reason
 			return got, err
 		}
 	default:
 		got.refused = true
-		repl.WriteFailure(err, p.shell.Options, p.shell.Out, shown)
+		repl.WriteFailure(err, t.shell.Options, t.shell.Out, shown)
 	}
 	got.text, got.document = text.StripEscape(seen.String()), document.String()
 	return got, nil
-}
-
-// quit ends a node's input, at which it leaves.
-func (s *stage) quit(ctx context.Context, p *process) error {
-	p.hangUp()
-	if err := errors.Join(p.input.Close(), s.release(ctx, p.name)); err != nil {
-		return err
-	}
-	return p.left(exitFine)
 }

@@ -2,76 +2,54 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"parking/repl/process"
 )
 
-// A stage is where one run takes place: a runtime directory and the nodes in
-// it. It belongs to one goroutine.
+// A stage is where one run takes place: a group of nodes, with a terminal on
+// each. It belongs to one goroutine.
 type stage struct {
 	cfg    Config
 	out    *transcript
 	source []string // the script's lines
 	width  int      // of its nodes' names
-	dir    string
-	nodes  []*process // that run, in the order of their start
-	checks int        // that held so far
-	edits  edits      // for those that did not, where that is no failure
+	group  *process.Group
+	nodes  []*terminal // that run, in the order of their start
+	checks int         // that held so far
+	edits  edits       // for those that did not, where that is no failure
 }
 
 // open returns a stage without nodes. close it.
 func open(cfg Config, script *Script) (*stage, error) {
-	dir, err := os.MkdirTemp(cfg.Temp, "parking-")
+	group, err := process.Open(process.Config{Exe: cfg.Exe, Env: cfg.Env, Temp: cfg.Temp})
 	if err != nil {
 		return nil, err
-	}
-	if err := os.WriteFile(cookieFile(dir), []byte(rand.Text()+"\n"), 0o600); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return &stage{
 		cfg:    cfg,
 		out:    &transcript{out: cfg.Out, color: cfg.Color, pace: cfg.Pace, rec: cfg.Record},
 		source: strings.SplitAfter(script.source, "\n"),
 		width:  script.width,
-		dir:    dir,
+		group:  group,
 		edits:  make(edits),
 	}, nil
 }
 
-func cookieFile(dir string) string { return filepath.Join(dir, "cookie") }
-
-// close ends the nodes, all at once, and removes the directory. The error says
-// which nodes had to be killed.
+// close ends the nodes, all at once, and removes their directory. The error
+// says which nodes had to be killed.
 func (s *stage) close() error {
-	for _, p := range s.nodes {
-		_ = p.signal(syscall.SIGTERM) // else it is killed below
+	for _, t := range s.nodes {
+		t.hangUp()
 	}
 	hurry := s.cfg.Hurry
 	if hurry == nil {
 		hurry = context.Background()
 	}
-	grace, cancel := context.WithTimeout(hurry, s.cfg.Grace)
-	defer cancel()
-	var hung []string
-	for _, p := range s.nodes {
-		if p.wait(grace) != nil {
-			hung = append(hung, p.name)
-			_ = p.signal(syscall.SIGKILL)
-			<-p.done
-		}
-	}
-	err := os.RemoveAll(s.dir)
-	if len(hung) > 0 && hurry.Err() == nil {
-		err = errors.Join(fmt.Errorf("within %v of SIGTERM these did not leave and were killed: %s", s.cfg.Grace, strings.Join(hung, " ")), err)
-	}
-	return err
+	return s.group.Close(hurry, s.cfg.Grace)
 }
 
 // limit bounds what may take so long. It sets no deadline: that would travel
@@ -86,30 +64,31 @@ func limit(ctx context.Context, what string, d time.Duration) (context.Context, 
 func (s *stage) start(ctx context.Context, names, flags []string) error {
 	ctx, cancel := limit(ctx, "a start", s.cfg.Start)
 	defer cancel()
-	var launched []*process
-	for _, name := range names {
-		p, err := launch(s.cfg, s.dir, name, flags)
-		if err != nil {
-			return err
-		}
-		s.nodes, launched = append(s.nodes, p), append(launched, p)
+	started, err := s.group.Start(names, flags)
+	var terminals []*terminal
+	for _, n := range started {
+		terminals = append(terminals, &terminal{Node: n})
 	}
-	for _, p := range launched {
-		if err := p.connect(ctx, s.dir); err != nil {
+	s.nodes = append(s.nodes, terminals...)
+	if err != nil {
+		return err
+	}
+	for _, t := range terminals {
+		if err := t.connect(ctx); err != nil {
 			return err
 		}
 		if s.cfg.Verbose {
-			p.tell(ctx, s.out, s.width)
+			t.tell(ctx, s.out, s.width)
 		}
 	}
 	return nil
 }
 
 // find returns a node that runs.
-func (s *stage) find(name string) (*process, error) {
-	for _, p := range s.nodes {
-		if p.name == name {
-			return p, nil
+func (s *stage) find(name string) (*terminal, error) {
+	for _, t := range s.nodes {
+		if t.Name == name {
+			return t, nil
 		}
 	}
 	return nil, fmt.Errorf("%s has ended; start it first", name)
@@ -117,24 +96,24 @@ func (s *stage) find(name string) (*process, error) {
 
 // release waits for the end of a node that was told to end.
 func (s *stage) release(ctx context.Context, name string) error {
-	p, err := s.find(name)
+	t, err := s.find(name)
 	if err == nil {
-		err = p.wait(ctx)
+		err = t.Wait(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	p.hangUp()
-	s.nodes = slices.DeleteFunc(s.nodes, func(o *process) bool { return o == p })
+	t.hangUp()
+	s.nodes = slices.DeleteFunc(s.nodes, func(o *terminal) bool { return o == t })
 	return nil
 }
 
 // lost returns an error if a node that was ready has ended and was not meant
 // to.
 func (s *stage) lost() error {
-	for _, p := range s.nodes {
-		if p.shell != nil && p.isGone() {
-			return p.ended("ended by itself")
+	for _, t := range s.nodes {
+		if t.shell != nil && t.Gone() {
+			return t.Ended("ended by itself")
 		}
 	}
 	return nil
