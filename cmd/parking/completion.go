@@ -10,6 +10,7 @@ import (
 
 	"parking/node/discover"
 	"parking/repl"
+	"parking/repl/bench"
 	"parking/scripts"
 )
 
@@ -24,6 +25,8 @@ func addCompletion(root *cobra.Command) {
 			c.ValidArgsFunction = completeNode
 		case "demo":
 			c.ValidArgsFunction = completeSession
+		case "bench":
+			c.ValidArgsFunction = completeWorkload
 		case "completion":
 			c.Short = "a script by which the shell completes command lines"
 			c.Run = func(c *cobra.Command, _ []string) { _ = c.Help() } // with Args, one that does not run would not check them
@@ -39,6 +42,8 @@ func addCompletion(root *cobra.Command) {
 		"cookie-file": anyFile,
 		"file":        anyFile,
 		"record":      anyFile,
+		"attach":      completeNode,
+		"plots":       cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 		"config":      cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt),
 	})
 }
@@ -87,6 +92,16 @@ func completeCluster(_ *cobra.Command, _ []string, word string) (names []string,
 	}
 	slices.Sort(names)
 	return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeWorkload completes the name of what can be measured.
+func completeWorkload(_ *cobra.Command, args []string, word string) (names []string, _ cobra.ShellCompDirective) {
+	for _, name := range bench.Names() {
+		if strings.HasPrefix(name, word) && !slices.Contains(args, name) {
+			names = append(names, cobra.CompletionWithDesc(name, bench.Summary(name)))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completionWait is how long somebody who presses the tabulator is kept

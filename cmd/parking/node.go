@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"parking/node/discover"
 	"parking/repl"
 	"parking/repl/attach"
+	"parking/repl/bench"
 	"parking/repl/prompt"
 )
 
@@ -90,7 +92,11 @@ func live(ctx context.Context, s settings, n *node.Node, socket net.Listener, c 
 	defer leave()
 	group, life := errgroup.WithContext(life)
 	engine := repl.NewEngine(n)
-	server := &attach.Server{Session: engine, Node: s.Name, Cluster: s.Cluster, Die: die}
+	path, service := bench.Handler(n, versionText())
+	server := &attach.Server{
+		Session: engine, Node: s.Name, Cluster: s.Cluster, Die: die,
+		Beside: map[string]http.Handler{path: service},
+	}
 	noting, hush := context.WithCancel(context.WithoutCancel(ctx))
 	defer hush()
 	notes, told := n.Subscribe(), make(chan struct{})

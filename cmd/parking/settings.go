@@ -34,6 +34,7 @@ type settings struct {
 	LogLevel   string   `koanf:"log-level"`
 	terminal   `koanf:",squash"`
 	playing    `koanf:",squash"`
+	measuring  `koanf:",squash"`
 
 	found map[string]found // the same, by the flags' names
 	level slog.Level

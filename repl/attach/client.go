@@ -35,6 +35,9 @@ type Client struct {
 
 var _ repl.Session = (*Client)(nil)
 
+// BaseURL is that of a node's services, for clients by HTTP.
+const BaseURL = "http://node"
+
 // Dial connects to the node that listens at path and asks who it is.
 func Dial(ctx context.Context, path string) (*Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
@@ -47,7 +50,7 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 		},
 	}
 	c := &Client{
-		calls: wireconnect.NewTerminalClient(&http.Client{Transport: t}, "http://node",
+		calls: wireconnect.NewTerminalClient(&http.Client{Transport: t}, BaseURL,
 			connect.WithReadMaxBytes(maxMessage), connect.WithAcceptCompression("gzip", nil, nil)),
 		http: t,
 	}
@@ -62,6 +65,9 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	c.Node, c.Cluster = who.Msg.GetNode(), who.Msg.GetCluster()
 	return c, nil
 }
+
+// HTTP returns what reaches the services beside the terminal's, below BaseURL.
+func (c *Client) HTTP() *http.Client { return &http.Client{Transport: c.http} }
 
 // Close ends the connection.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -60,7 +60,8 @@ func (s *socket) Close() error {
 type Server struct {
 	Session       repl.Session
 	Node, Cluster string
-	Die           func() // ends the process at once
+	Die           func()                  // ends the process at once
+	Beside        map[string]http.Handler // what else answers on the socket, by its path
 }
 
 // Serve answers terminals on l until ctx ends, which ends their commands too.
@@ -68,6 +69,9 @@ type Server struct {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle(wireconnect.NewTerminalHandler(handler{s}, connect.WithReadMaxBytes(maxMessage)))
+	for path, h := range s.Beside {
+		mux.Handle(path, h)
+	}
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer context.AfterFunc(ctx, func() { end(repl.ErrLeaving) })()
 	defer end(nil)

@@ -84,6 +84,17 @@ func (g *Group) Close(hurry context.Context, grace time.Duration) error {
 	return err
 }
 
+// CheckFlags refuses a name among flags of nodes: they have the one that they
+// are started by.
+func CheckFlags(flags []string) error {
+	for _, f := range flags {
+		if name, _, _ := strings.Cut(f, "="); name == "--sname" {
+			return errors.New("--sname is no flag here: nodes have the names that they are started by")
+		}
+	}
+	return nil
+}
+
 // environment returns env for the nodes in dir. Settings of a node in it would
 // make the group another, so they are left out.
 func environment(env []string, dir string) []string {
@@ -94,4 +105,13 @@ func environment(env []string, dir string) []string {
 		}
 	}
 	return append(out, "PARKING_RUNTIME_DIR="+dir)
+}
+
+// Limit bounds what may take so long, and names it in the cause. It sets no
+// deadline: that would travel along with a command, and the node would refuse
+// it just before we gave up.
+func Limit(ctx context.Context, what string, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(d, func() { cancel(fmt.Errorf("%s may take %v", what, d)) })
+	return ctx, func() { timer.Stop(); cancel(nil) }
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"parking/repl"
+	"parking/repl/process"
 )
 
 func (s *start) play(ctx context.Context, on *stage) error {
@@ -42,7 +43,7 @@ func (e *end) play(ctx context.Context, on *stage) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := limit(ctx, "a step", on.cfg.Step)
+	ctx, cancel := process.Limit(ctx, "a step", on.cfg.Step)
 	defer cancel()
 	sig := syscall.SIGKILL
 	if e.verb == "stop" {
@@ -59,7 +60,7 @@ func (c *command) play(ctx context.Context, on *stage) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := limit(ctx, "a step", on.cfg.Step)
+	ctx, cancel := process.Limit(ctx, "a step", on.cfg.Step)
 	defer cancel()
 	got, err := c.ask(ctx, on.out, t)
 	switch {

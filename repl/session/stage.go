@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"parking/repl/process"
 )
@@ -52,17 +51,9 @@ func (s *stage) close() error {
 	return s.group.Close(hurry, s.cfg.Grace)
 }
 
-// limit bounds what may take so long. It sets no deadline: that would travel
-// along with a command, and the node would refuse it just before we gave up.
-func limit(ctx context.Context, what string, d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(d, func() { cancel(fmt.Errorf("%s may take %v", what, d)) })
-	return ctx, func() { timer.Stop(); cancel(nil) }
-}
-
 // start starts nodes at the same moment and blocks until all are ready.
 func (s *stage) start(ctx context.Context, names, flags []string) error {
-	ctx, cancel := limit(ctx, "a start", s.cfg.Start)
+	ctx, cancel := process.Limit(ctx, "a start", s.cfg.Start)
 	defer cancel()
 	started, err := s.group.Start(names, flags)
 	var terminals []*terminal

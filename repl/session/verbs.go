@@ -8,6 +8,7 @@ import (
 
 	"parking/lot"
 	"parking/repl"
+	"parking/repl/process"
 )
 
 // verbs are the words that steps begin with, beside a node's prompt.
@@ -34,7 +35,7 @@ func (p *parser) start(args []string) (step, error) {
 	if len(names) == 0 {
 		return nil, errors.New("start takes names, then flags: start larry gary --spaces 3")
 	}
-	if err := checkFlags(flags); err != nil {
+	if err := process.CheckFlags(flags); err != nil {
 		return nil, err
 	}
 	s := &start{flags: flags}
@@ -60,7 +61,7 @@ func (p *parser) restart(args []string) (step, error) {
 		return nil, errors.New("restart takes the name of one node, then flags: restart larry")
 	}
 	r := &restart{node: args[0], flags: args[1:], given: len(args) > 1}
-	if err := checkFlags(r.flags); err != nil {
+	if err := process.CheckFlags(r.flags); err != nil {
 		return nil, err
 	}
 	last, started := p.flags[r.node]
@@ -72,16 +73,6 @@ func (p *parser) restart(args []string) (step, error) {
 	}
 	p.running[r.node], p.flags[r.node] = true, r.flags
 	return r, nil
-}
-
-// checkFlags refuses a name among the flags: a node has the one it is called by.
-func checkFlags(flags []string) error {
-	for _, f := range flags {
-		if name, _, _ := strings.Cut(f, "="); name == "--sname" {
-			return errors.New("--sname is no flag here: start NAME gives the name")
-		}
-	}
-	return nil
 }
 
 func isFlag(word string) bool { return strings.HasPrefix(word, "-") }

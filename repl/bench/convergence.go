@@ -1,0 +1,213 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"parking/repl/bench/wire"
+	"parking/repl/process"
+)
+
+// convergence records entries at a steady rate, at one node after the other,
+// whether or not the earlier ones have arrived, and measures from when each was
+// due until every replica shows it.
+func convergence(ctx context.Context, t *trial, s *sample) error {
+	all := t.members()
+	total := int(float64(t.cfg.Rate) * t.cfg.Duration.Seconds())
+	// Noted even for entries that did not arrive: the run has been interrupted.
+	c := &crossing{
+		first: t.plates.take(total), nodes: len(all), entries: make([]entry, total), all: make(chan struct{}),
+		everywhere: s.latency("visible on every replica"), recorded: s.latency("recorded at its own"),
+	}
+	defer c.conclude(s)
+	listening, hangUp := context.WithCancel(ctx)
+	var streams sync.WaitGroup
+	defer streams.Wait()
+	defer hangUp()
+	lost := make(chan error, len(all))
+	for i, m := range all {
+		told, err := m.arrivals(listening, t.plates.prefix, c.first, total)
+		if err != nil {
+			return err
+		}
+		streams.Go(func() {
+			if err := told(func(numbers []uint64, at []int64, late int) { c.arrived(i, numbers, at, late) }); err != nil {
+				lost <- err
+			}
+		})
+	}
+	before, err := used(ctx, all)
+	if err != nil {
+		return err
+	}
+	stop := t.progress.during("convergence", t.cfg.Duration)
+	defer stop()
+	interval := time.Second / time.Duration(t.cfg.Rate)
+	err = openLoop(ctx, total, interval, func(ctx context.Context, i int, due time.Time) error {
+		by := i % len(all)
+		c.due(i, by, due)
+		at, _, err := all[by].load(ctx, t.plates.prefix, c.first+uint64(i), 1, false)
+		if err == nil {
+			c.own(i, at)
+		}
+		return err
+	})
+	stop()
+	if err != nil {
+		return err
+	}
+	late, cancel := process.Limit(ctx, "arriving everywhere", patience)
+	defer cancel()
+	select {
+	case <-c.all:
+	case err := <-lost:
+		return err
+	case <-late.Done():
+		return fmt.Errorf("%w; %d of %d entries did not", context.Cause(late), c.missing(), total)
+	}
+	after, err := used(ctx, all)
+	if err != nil {
+		return err
+	}
+	s.costs(before, after, total)
+	return nil
+}
+
+// openLoop does something so many times, each when it is due, however long the
+// earlier ones take. It blocks until all are done; after an error no others
+// begin.
+func openLoop(ctx context.Context, times int, interval time.Duration, do func(ctx context.Context, i int, due time.Time) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	begin := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for i := range times {
+		due := begin.Add(time.Duration(i) * interval)
+		if wait := time.Until(due); wait > 0 {
+			timer.Reset(wait)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		wg.Go(func() {
+			if err := do(ctx, i, due); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// An entry is on its way to all replicas.
+type entry struct {
+	due  time.Time
+	by   int       // where it is recorded
+	has  int       // replicas that show it
+	last time.Time // when the latest of them did
+}
+
+// A crossing is the entries of a run. It is safe for concurrent use.
+type crossing struct {
+	first uint64
+	nodes int
+	all   chan struct{} // closed when all have arrived everywhere
+
+	mu                   sync.Mutex
+	entries              []entry
+	arrivals, late       int
+	everywhere, recorded *latency
+}
+
+func (c *crossing) due(i, by int, due time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entries[i].due, c.entries[i].by = due, by
+}
+
+// own notes that the replica that recorded an entry shows it.
+func (c *crossing) own(i int, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recorded.since(c.entries[i].due, at)
+	c.shown(i, at)
+}
+
+// arrived notes what a replica shows.
+func (c *crossing) arrived(at int, numbers []uint64, when []int64, late int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.late += late
+	for k, number := range numbers {
+		if i := int(number - c.first); c.entries[i].by != at { // what is its own was noted
+			c.shown(i, time.Unix(0, when[k]))
+		}
+	}
+}
+
+// shown notes that one more replica shows an entry. The caller holds mu.
+func (c *crossing) shown(i int, at time.Time) {
+	e := &c.entries[i]
+	if e.has++; at.After(e.last) {
+		e.last = at
+	}
+	if e.has < c.nodes {
+		return
+	}
+	c.everywhere.since(e.due, e.last)
+	if c.arrivals++; c.arrivals == len(c.entries) {
+		close(c.all)
+	}
+}
+
+func (c *crossing) missing() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.entries) - c.arrivals
+}
+
+// conclude tells what is odd about the entries.
+func (c *crossing) conclude(s *sample) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.late > 0 {
+		s.note("%d arrivals were seen by a look at the lot, up to %v late: whole states came, or events were missed", c.late, flushEvery)
+	}
+}
+
+// arrivals asks a member which of the plates come. Nothing is missed once it
+// has returned. What it returns tells of them until ctx ends, or the member.
+func (m *member) arrivals(ctx context.Context, prefix string, first uint64, count int) (func(tell func(numbers []uint64, at []int64, late int)) error, error) {
+	call, cancel := context.WithCancel(ctx)
+	stream, err := m.calls.Arrivals(call, connect.NewRequest(&wire.ArrivalsRequest{Prefix: prefix, First: first, Count: uint32(count)}))
+	if err == nil && !stream.Receive() {
+		err = stream.Err()
+		stream.Close()
+	}
+	if err != nil {
+		cancel()
+		return nil, m.fails(ctx, err)
+	}
+	return func(tell func([]uint64, []int64, int)) error {
+		defer stream.Close()
+		defer cancel() // before Close, which would wait for the node's end of the stream
+		for stream.Receive() {
+			tell(stream.Msg().GetNumbers(), stream.Msg().GetAt(), int(stream.Msg().GetLate()))
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("%s tells no more: %w", m.name, stream.Err())
+	}, nil
+}

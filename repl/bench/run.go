@@ -1,0 +1,238 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"parking/repl"
+	"parking/repl/bench/wire"
+)
+
+// A workload is one thing to measure.
+type workload struct {
+	name    string
+	summary string
+	least   int  // nodes that it needs
+	size    int  // of the lot, if none is given; 0: the lot is empty
+	own     bool // it starts or ends nodes
+	bare    bool // it starts all of them
+	extra   bool // it is not measured by default
+
+	how func(*Config) string // it is measured, beside nodes and size
+
+	// prepare, if there is one, does what the runs have in common: they share
+	// one cluster then. Else each has a fresh one.
+	prepare func(ctx context.Context, t *trial) error
+	run     func(ctx context.Context, t *trial, s *sample) error
+}
+
+// workloads are those that there are, in the order in which they are told.
+var workloads = []workload{
+	{name: "convergence", summary: "from when an entry is due until every replica shows it, at a steady rate", least: 2, run: convergence, how: steadily},
+	{name: "throughput", summary: "entries at every node as fast as possible, until all replicas are equal", least: 1, run: throughput, how: hastily},
+}
+
+func steadily(c *Config) string {
+	return fmt.Sprintf("%s entries per second for %v", count(c.Rate), c.Duration)
+}
+
+func hastily(c *Config) string {
+	return fmt.Sprintf("%s each in batches of %d for %v", repl.Count(c.Writers, "writer"), c.Batch, c.Duration)
+}
+
+// Names returns the names of the workloads.
+func Names() (names []string) {
+	for _, w := range workloads {
+		names = append(names, w.name)
+	}
+	return names
+}
+
+// Summary says what the workload of that name measures.
+func Summary(name string) string {
+	w, _ := workloadOf(name)
+	return w.summary
+}
+
+func workloadOf(name string) (workload, bool) {
+	i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })
+	if i < 0 {
+		return workload{}, false
+	}
+	return workloads[i], true
+}
+
+// chosen returns the workloads to measure: those that are named, or all that
+// fit.
+func (c *Config) chosen() (all []workload) {
+	for _, name := range c.Workloads {
+		w, _ := workloadOf(name)
+		all = append(all, w)
+	}
+	if len(all) > 0 {
+		return all
+	}
+	for _, w := range workloads {
+		nodes := slices.Min(c.Nodes)
+		if c.attached() {
+			nodes = len(c.Targets)
+		}
+		if !w.extra && (!c.attached() || !w.own) && nodes >= w.least {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// A trial is a workload on a cluster.
+type trial struct {
+	cfg *Config
+	cluster
+	plates   *plates
+	nodes    int
+	size     int
+	progress *Progress
+}
+
+// Run measures what cfg says until that is done, something fails, or ctx ends.
+// Whatever was measured is reported, too then; each, if it is not nil, is told
+// as soon as there is one more result. Nothing of what it started or recorded
+// is left when it returns.
+func Run(ctx context.Context, cfg Config, each func(*Report, *Result)) (*Report, error) {
+	r := &Report{
+		Date: time.Now().UTC(), Program: cfg.Program, Options: cfg.Options,
+		Machine: thisMachine(ctx), LoadBefore: loadNow(ctx), Results: []*Result{},
+	}
+	if err := cfg.Validate(); err != nil {
+		return r, err
+	}
+	defer cfg.Progress.done()
+	nodes := cfg.Nodes
+	if cfg.attached() {
+		nodes = []int{len(cfg.Targets)}
+	}
+	for _, w := range cfg.chosen() {
+		sizes := cfg.Sizes
+		switch {
+		case w.size == 0:
+			sizes = []int{0}
+		case len(sizes) == 0:
+			sizes = []int{w.size}
+		}
+		for _, n := range nodes {
+			for _, size := range sizes {
+				result := &Result{Workload: w.name, Nodes: n, Size: size, sized: w.size > 0, what: w.describe(&cfg, n, size)}
+				err := measure(ctx, &cfg, w, result)
+				cfg.Progress.done()
+				if result.measured() {
+					r.Results = append(r.Results, result)
+					if each != nil {
+						each(r, result)
+					}
+				}
+				if err != nil {
+					r.Interrupted = ctx.Err() != nil
+					return r, fmt.Errorf("%s: %w", w.name, err)
+				}
+			}
+		}
+	}
+	return r, nil
+}
+
+// measure runs a workload as often as it is to be, and adds to the result what
+// it has measured, even if it fails.
+func measure(ctx context.Context, cfg *Config, w workload, r *Result) (err error) {
+	r.LoadBefore = loadNow(ctx)
+	stop := watchLoad(ctx)
+	defer func() { r.LoadDuring = stop() }()
+	if w.prepare == nil {
+		for range cfg.Runs {
+			if err := onCluster(ctx, cfg, w, r, 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return onCluster(ctx, cfg, w, r, cfg.Runs)
+}
+
+// onCluster runs a workload so often on one cluster.
+func onCluster(ctx context.Context, cfg *Config, w workload, r *Result, runs int) (err error) {
+	t := &trial{
+		cfg: cfg, nodes: r.Nodes, size: r.Size, progress: cfg.Progress,
+		// No car has such a plate.
+		plates: &plates{prefix: fmt.Sprintf("~%c", 'a'+rand.IntN(26))},
+	}
+	if cfg.attached() {
+		t.cluster, err = openAttached(ctx, cfg.Targets, t.plates)
+	} else {
+		t.cluster, err = openOwn(cfg)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		hurry := cfg.Hurry
+		if hurry == nil {
+			hurry = context.WithoutCancel(ctx)
+		}
+		if left := t.close(hurry); err == nil {
+			err = left
+		}
+	}()
+	switch {
+	case cfg.attached():
+		_, err = equal(ctx, t.members())
+	case !w.bare:
+		err = found(ctx, t.cluster, r.Nodes)
+	}
+	if err != nil {
+		return err
+	}
+	if w.prepare != nil {
+		if err := w.prepare(ctx, t); err != nil {
+			return err
+		}
+	}
+	for range runs {
+		s := &sample{}
+		err := w.run(ctx, t, s)
+		if s.measured() {
+			r.samples = append(r.samples, s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	stats, err := statsOf(ctx, t.members())
+	r.tell(cfg, stats)
+	return err
+}
+
+// tell adds what the nodes say of themselves.
+func (r *Result) tell(cfg *Config, stats []*wire.StatsReply) {
+	for _, s := range stats {
+		if v := s.GetVersion(); v != cfg.Program && !slices.Contains(r.Versions, v) {
+			r.Versions = append(r.Versions, v)
+		}
+	}
+}
+
+// describe says how the workload is measured, for people.
+func (w workload) describe(c *Config, nodes, size int) string {
+	out := repl.Count(nodes, "node")
+	if c.attached() {
+		out += " that run already"
+	}
+	if w.size > 0 {
+		out += ", " + count(size) + " vehicles"
+	}
+	if w.how != nil {
+		out += ", " + w.how(c)
+	}
+	return out
+}
