@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,8 +21,8 @@ type cluster interface {
 	members() []*member
 	// launch starts nodes at the same moment. None of them is ready yet.
 	launch(names ...string) ([]*member, error)
-	// end sends a signal that ends a node, and blocks until it is gone.
-	end(ctx context.Context, m *member, s syscall.Signal) error
+	// release blocks until a node that was told to end is gone.
+	release(ctx context.Context, m *member) error
 	// close leaves nothing behind of what the bench has started or recorded.
 	close(ctx context.Context) error
 }
@@ -84,10 +83,7 @@ func (o *own) launch(names ...string) ([]*member, error) {
 	return launched, err
 }
 
-func (o *own) end(ctx context.Context, m *member, s syscall.Signal) error {
-	if err := m.signal(s); err != nil {
-		return err
-	}
+func (o *own) release(ctx context.Context, m *member) error {
 	ctx, cancel := process.Limit(ctx, "the end of a node", patience)
 	defer cancel()
 	if err := m.proc.Wait(ctx); err != nil {
@@ -106,7 +102,7 @@ func (o *own) close(context.Context) error {
 
 // patience is how long what a cluster should do soon may take on a busy
 // machine.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // found starts the nodes: the first one alone, so that it runs all gates, the
 // others at the same moment. They know each other and agree when it returns.
@@ -193,7 +189,7 @@ func (a *attached) members() []*member { return a.all }
 
 func (a *attached) launch(...string) ([]*member, error) { return nil, errNotOurs }
 
-func (a *attached) end(context.Context, *member, syscall.Signal) error { return errNotOurs }
+func (a *attached) release(context.Context, *member) error { return errNotOurs }
 
 // close removes what was recorded from the lot.
 func (a *attached) close(ctx context.Context) error {

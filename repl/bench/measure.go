@@ -36,17 +36,20 @@ func await(ctx context.Context, all []*member, what string, is func([]*wire.Stat
 	defer cancel()
 	tick := time.NewTicker(lookAfter(len(all)))
 	defer tick.Stop()
+	var last []*wire.StatsReply
 	for {
 		now, err := statsOf(ctx, all)
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil && last != nil:
+			return nil, fmt.Errorf("%w; %s", context.Cause(ctx), told(last))
+		case err != nil:
 			return nil, err
-		}
-		if is(now) {
+		case is(now):
 			return now, nil
 		}
+		last = now
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w; %s", context.Cause(ctx), told(now))
 		case <-tick.C:
 		}
 	}
@@ -70,7 +73,7 @@ func sameDigest(all []*wire.StatsReply) bool {
 func told(all []*wire.StatsReply) string {
 	var out []string
 	for _, s := range all {
-		out = append(out, fmt.Sprintf("%s has %d vehicles and %d changes, digest %.4x", s.GetNode(), s.GetTaken(), s.GetChanges(), s.GetDigest()))
+		out = append(out, fmt.Sprintf("%s has %d vehicles, %d changes, %d to push, digest %x", s.GetNode(), s.GetTaken(), s.GetChanges(), s.GetQueue(), s.GetDigest()[:2]))
 	}
 	return strings.Join(out, ", ")
 }

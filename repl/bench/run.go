@@ -26,13 +26,20 @@ type workload struct {
 	// prepare, if there is one, does what the runs have in common: they share
 	// one cluster then. Else each has a fresh one.
 	prepare func(ctx context.Context, t *trial) error
-	run     func(ctx context.Context, t *trial, s *sample) error
+
+	// run adds to the sample what it has measured, even if it fails.
+	run func(ctx context.Context, t *trial, s *sample) error
 }
 
 // workloads are those that there are, in the order in which they are told.
 var workloads = []workload{
 	{name: "convergence", summary: "from when an entry is due until every replica shows it, at a steady rate", least: 2, run: convergence, how: steadily},
 	{name: "throughput", summary: "entries at every node as fast as possible, until all replicas are equal", least: 1, run: throughput, how: hastily},
+	{name: "catch-up", summary: "a fresh node joins a lot of many vehicles", least: 1, size: 100_000, own: true, prepare: fillFirst, run: catchUp, how: meanwhile},
+	{name: "failover", summary: "kill -9 of the node with most gates until every gate runs again; freezing; leaving", least: 2, own: true, run: failover, how: repeatedly},
+	{name: "gates", summary: "vehicles enter and leave through gates that other nodes run, at a steady rate", least: 2, run: through, how: steadily},
+	{name: "idle", summary: "CPU and bytes per second of a cluster in which nothing happens", least: 1, size: 10_000, prepare: fillFirst, run: idle, how: afterRest},
+	{name: "start", summary: "nodes started at the same moment, until all agree on who runs each gate", least: 2, own: true, bare: true, extra: true, run: together, how: repeatedly},
 }
 
 func steadily(c *Config) string {
@@ -41,6 +48,19 @@ func steadily(c *Config) string {
 
 func hastily(c *Config) string {
 	return fmt.Sprintf("%s each in batches of %d for %v", repl.Count(c.Writers, "writer"), c.Batch, c.Duration)
+}
+
+func meanwhile(c *Config) string {
+	if c.UnderLoad == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s changes per second meanwhile", count(c.UnderLoad))
+}
+
+func repeatedly(c *Config) string { return repl.Count(c.Times, "time") }
+
+func afterRest(c *Config) string {
+	return fmt.Sprintf("for %v, after %v without a change", c.Idle, c.Quiet)
 }
 
 // Names returns the names of the workloads.
@@ -95,6 +115,8 @@ type trial struct {
 	nodes    int
 	size     int
 	progress *Progress
+
+	empty, full usage // before and after the lot was filled
 }
 
 // Run measures what cfg says until that is done, something fails, or ctx ends.
@@ -231,8 +253,8 @@ func (w workload) describe(c *Config, nodes, size int) string {
 	if w.size > 0 {
 		out += ", " + count(size) + " vehicles"
 	}
-	if w.how != nil {
-		out += ", " + w.how(c)
+	if how := w.how(c); how != "" {
+		out += ", " + how
 	}
 	return out
 }

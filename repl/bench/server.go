@@ -82,8 +82,10 @@ func (s server) Arrivals(ctx context.Context, req *connect.Request[wire.Arrivals
 		return err
 	}
 	a := arrivals{node: s.node, prefix: m.GetPrefix(), first: m.GetFirst(), seen: make([]bool, m.GetCount())}
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
+	// Nobody is woken while there is nothing to tell.
+	flush := time.NewTimer(0)
+	<-flush.C
+	defer flush.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -92,14 +94,18 @@ func (s server) Arrivals(ctx context.Context, req *connect.Request[wire.Arrivals
 			if !ok {
 				return nil // the node ends
 			}
+			first := len(a.told.Numbers) == 0
 			a.note(e)
-			if len(a.told.Numbers) < maxBatch {
-				continue
-			}
-		case <-tick.C:
 			if sub.Missed() > 0 {
 				a.look(time.Now())
 			}
+			if n := len(a.told.Numbers); n < maxBatch {
+				if first && n > 0 {
+					flush.Reset(flushEvery)
+				}
+				continue
+			}
+		case <-flush.C:
 		}
 		for part := range a.parts() {
 			if err := stream.Send(part); err != nil {

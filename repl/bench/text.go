@@ -51,6 +51,10 @@ func (r *Result) WriteText(w io.Writer, color bool) error {
 			row, ranges := table.Row{d.Name}, table.Row{""}
 			for _, q := range quantiles {
 				s := d.Quantiles[q.name]
+				if tooFew := float64(d.Count)*(100-q.at) < 100*float64(len(s.Runs)); tooFew && q.at < 100 {
+					row, ranges = append(row, ""), append(ranges, "")
+					continue
+				}
 				row, ranges = append(row, quantity(s.Median, d.Unit)), append(ranges, dim(s.between(d.Unit)))
 			}
 			rows = append(rows, append(row, fmt.Sprint(d.Count)))
@@ -80,14 +84,23 @@ func (r *Result) WriteText(w io.Writer, color bool) error {
 	return nil
 }
 
-// between renders the lowest and the highest of several runs.
+// between renders the lowest and the highest of several runs. What stands behind
+// the median as well is left out.
 func (s spread) between(unit string) string {
 	if len(s.Runs) < 2 {
 		return ""
 	}
 	low, high := quantity(s.Min, unit), quantity(s.Max, unit)
-	if number, same := strings.CutSuffix(low, strings.TrimLeft(high, "0123456789.-")); same && strings.Contains(high, " ") {
-		low = number
+	number := func(q string) (n, unit string) {
+		unit = strings.TrimLeft(q, "0123456789.-")
+		return strings.TrimSuffix(q, unit), unit
+	}
+	_, shown := number(quantity(s.Median, unit))
+	if l, of := number(low); of == shown {
+		low = l
+	}
+	if h, of := number(high); of == shown {
+		high = h
 	}
 	return "(" + low + " - " + high + ")"
 }

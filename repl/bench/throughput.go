@@ -47,7 +47,9 @@ func throughput(ctx context.Context, t *trial, s *sample) error {
 	s.set("changes as they were acknowledged", "changes/s", float64(acked)/written.Sub(begin).Seconds())
 	s.set("from the last one until all are equal", "s", end.Sub(written).Seconds())
 	s.costs(before, after, acked)
-	s.set("memory per entry, the largest node", "B", growth(before, after)/float64(acked))
+	if acked >= weighty {
+		s.set("memory per entry, the node that grew most", "B", growth(before, after)/float64(acked))
+	}
 	return t.complete(s, stats, there+uint64(acked))
 }
 

@@ -18,7 +18,7 @@ import (
 	"parking/repl/attach"
 )
 
-// A Node is a node's process. It belongs to the goroutine of its group, but for
+// A Node is a node's process. It belongs to one goroutine at a time, but for
 // Wait and Gone, which anybody may call.
 type Node struct {
 	Name   string
