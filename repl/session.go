@@ -65,12 +65,16 @@ var ErrGone = errors.New("repl: the node is gone")
 var ErrLeaving = errors.New("repl: the node is leaving")
 
 // packageName is a package's name where it begins an error's text.
-var packageName = regexp.MustCompile(`(^|: )(?:(?:attach|connect|cookie|crdt|discover|fault|gates|lot|member|node|peer|prompt|repl|replicate): )+`)
+var packageName = regexp.MustCompile(`(^|: )(?:(?:attach|bench|connect|cookie|crdt|discover|fault|gates|lot|member|node|peer|prompt|repl|replicate): )+`)
+
+// afterColon is a break of the line for what is to be shown below it.
+var afterColon = regexp.MustCompile(`:\n *`)
 
 // Plain returns an error's text as one line for people, without the names of
 // the packages that it came through.
 func Plain(err error) string { return plain(err.Error()) }
 
 func plain(text string) string {
+	text = afterColon.ReplaceAllString(text, ": ")
 	return printable(packageName.ReplaceAllString(strings.ReplaceAll(text, "\n", "; "), "$1"))
 }

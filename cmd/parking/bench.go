@@ -172,8 +172,11 @@ func measureAndTell(ctx context.Context, cfg bench.Config, opt repl.Options) (*b
 	if broken != nil {
 		return r, broken
 	}
-	if r.Interrupted {
+	switch {
+	case r.Interrupted && begun:
 		fmt.Fprintln(os.Stderr, "interrupted; what is told above was measured before")
+	case r.Interrupted:
+		fmt.Fprintln(os.Stderr, "interrupted before anything was measured")
 	}
 	return r, err
 }

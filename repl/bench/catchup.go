@@ -21,7 +21,7 @@ func (t *trial) fill(ctx context.Context) (before, after usage, err error) {
 	if before, err = used(ctx, all); err != nil {
 		return before, after, err
 	}
-	t.progress.begin("filling the lot", t.size)
+	t.progress.begin(t.label+", filling the lot", t.size)
 	for left := t.size; left > 0; left -= filling {
 		n := min(left, filling)
 		if _, _, err := all[0].load(ctx, t.plates.prefix, t.plates.take(n), n, false); err != nil {

@@ -44,7 +44,7 @@ func convergence(ctx context.Context, t *trial, s *sample) error {
 	if err != nil {
 		return err
 	}
-	stop := t.progress.during("convergence", t.cfg.Duration)
+	stop := t.progress.during(t.label, t.cfg.Duration)
 	defer stop()
 	interval := time.Second / time.Duration(t.cfg.Rate)
 	err = openLoop(ctx, total, interval, func(ctx context.Context, i int, due time.Time) error {

@@ -27,15 +27,16 @@ func failover(ctx context.Context, t *trial, s *sample) error {
 	}
 	few := min(3, t.cfg.Times)
 	for _, way := range []struct {
+		verb  string
 		name  string
 		times int
 		fail  func(context.Context, *trial, *gatekeeper, *latency, *member) error
 	}{
-		{"kill -9 until every gate runs again", t.cfg.Times, kill},
-		{"the same, of a node that freezes", few, freeze},
-		{"the same, of a node that leaves", few, leave},
+		{"kill", "kill -9 until every gate runs again", t.cfg.Times, kill},
+		{"freeze", "the same, of a node that freezes", few, freeze},
+		{"leave", "the same, of a node that leaves", few, leave},
 	} {
-		t.progress.begin("failover", way.times)
+		t.progress.begin(t.label+", "+way.verb, way.times)
 		l := s.latency(way.name)
 		for range way.times {
 			if _, err := equal(ctx, t.members()); err != nil {

@@ -42,7 +42,7 @@ func through(ctx context.Context, t *trial, s *sample) error {
 	// Each half of the time is one direction.
 	total := int(float64(t.cfg.Rate) * t.cfg.Duration.Seconds() / 2)
 	first := t.plates.take(total)
-	stop := t.progress.during("gates", t.cfg.Duration)
+	stop := t.progress.during(t.label, t.cfg.Duration)
 	defer stop()
 	before, err := used(ctx, all)
 	if err != nil {

@@ -20,14 +20,14 @@ func idle(ctx context.Context, t *trial, s *sample) error {
 	}); err != nil {
 		return err
 	}
-	if err := t.rest(ctx, "quiet", t.cfg.Quiet); err != nil {
+	if err := t.rest(ctx, t.label+", coming to rest", t.cfg.Quiet); err != nil {
 		return err
 	}
 	before, err := used(ctx, all)
 	if err != nil {
 		return err
 	}
-	if err := t.rest(ctx, "idle", t.cfg.Idle); err != nil {
+	if err := t.rest(ctx, t.label, t.cfg.Idle); err != nil {
 		return err
 	}
 	after, err := used(ctx, all)

@@ -51,30 +51,33 @@ var prefixes = []struct {
 	letter string
 }{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}, {1e-3, "m"}, {1e-6, "µ"}, {1e-9, "n"}}
 
-// quantity renders v with three digits that count and an SI prefix: 6.13 ms. Of
-// units other than seconds there are no small parts, and of percents no
-// multiples.
+// quantity renders v with three digits that count and an SI prefix: 6.13 ms.
 func quantity(v float64, unit string) string {
-	size := math.Abs(v)
-	factor, letter := 1.0, ""
-	for _, p := range prefixes {
-		small := p.factor < 1
-		if p.factor > 1 && (unit == "%" || unit == "s") || small && unit != "s" {
-			continue
-		}
-		factor, letter = p.factor, p.letter
-		if size >= p.factor*0.9995 {
-			break
-		}
-	}
-	if size == 0 {
-		factor, letter = 1, ""
-	}
+	factor, letter := scale(v, unit)
 	number := significant(v / factor)
 	if len(unit) > 3 { // a word
 		return number + letter + " " + unit
 	}
 	return strings.TrimRight(number+" "+letter+unit, " ")
+}
+
+// scale returns the SI prefix that fits v. Of units other than seconds there
+// are no small parts, and of seconds and percents no multiples.
+func scale(v float64, unit string) (factor float64, letter string) {
+	factor = 1
+	if v == 0 {
+		return factor, letter
+	}
+	for _, p := range prefixes {
+		if p.factor > 1 && (unit == "%" || unit == "s") || p.factor < 1 && unit != "s" {
+			continue
+		}
+		factor, letter = p.factor, p.letter
+		if math.Abs(v) >= p.factor*0.9995 {
+			break
+		}
+	}
+	return factor, letter
 }
 
 // significant renders v with three digits that count, and no more than two

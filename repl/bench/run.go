@@ -115,6 +115,7 @@ type trial struct {
 	nodes    int
 	size     int
 	progress *Progress
+	label    string // of what is going on, for that
 
 	empty, full usage // before and after the lot was filled
 }
@@ -185,7 +186,7 @@ func measure(ctx context.Context, cfg *Config, w workload, r *Result) (err error
 // onCluster runs a workload so often on one cluster.
 func onCluster(ctx context.Context, cfg *Config, w workload, r *Result, runs int) (err error) {
 	t := &trial{
-		cfg: cfg, nodes: r.Nodes, size: r.Size, progress: cfg.Progress,
+		cfg: cfg, nodes: r.Nodes, size: r.Size, progress: cfg.Progress, label: w.name,
 		// No car has such a plate.
 		plates: &plates{prefix: fmt.Sprintf("~%c", 'a'+rand.IntN(26))},
 	}
@@ -221,10 +222,16 @@ func onCluster(ctx context.Context, cfg *Config, w workload, r *Result, runs int
 		}
 	}
 	for range runs {
+		if t.label = w.name; cfg.Runs > 1 {
+			t.label += fmt.Sprintf(" %d/%d", len(r.samples)+1, cfg.Runs)
+		}
 		s := &sample{}
 		err := w.run(ctx, t, s)
 		if s.measured() {
 			r.samples = append(r.samples, s)
+		}
+		if err != nil {
+			s.note("the last run did not come to its end")
 		}
 		if err != nil {
 			return err

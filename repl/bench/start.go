@@ -8,7 +8,7 @@ import (
 // together starts nodes at the same moment, as often as it is to, and measures
 // until all of them see each other, and one and the same owner of each gate.
 func together(ctx context.Context, t *trial, s *sample) error {
-	t.progress.begin("start", t.cfg.Times)
+	t.progress.begin(t.label, t.cfg.Times)
 	l := s.latency("until all agree on who runs each gate")
 	for range t.cfg.Times {
 		if err := t.startOnce(ctx, l); err != nil {

@@ -84,25 +84,14 @@ func (r *Result) WriteText(w io.Writer, color bool) error {
 	return nil
 }
 
-// between renders the lowest and the highest of several runs. What stands behind
-// the median as well is left out.
+// between renders the lowest and the highest of several runs, in the unit that
+// the median has.
 func (s spread) between(unit string) string {
 	if len(s.Runs) < 2 {
 		return ""
 	}
-	low, high := quantity(s.Min, unit), quantity(s.Max, unit)
-	number := func(q string) (n, unit string) {
-		unit = strings.TrimLeft(q, "0123456789.-")
-		return strings.TrimSuffix(q, unit), unit
-	}
-	_, shown := number(quantity(s.Median, unit))
-	if l, of := number(low); of == shown {
-		low = l
-	}
-	if h, of := number(high); of == shown {
-		high = h
-	}
-	return "(" + low + " - " + high + ")"
+	factor, _ := scale(s.Median, unit)
+	return "(" + significant(s.Min/factor) + " - " + significant(s.Max/factor) + ")"
 }
 
 func writeRows(w io.Writer, rows []table.Row) error {

@@ -25,7 +25,7 @@ func throughput(ctx context.Context, t *trial, s *sample) error {
 		return err
 	}
 	there := stats[0].GetTaken()
-	stop := t.progress.during("throughput", t.cfg.Duration)
+	stop := t.progress.during(t.label, t.cfg.Duration)
 	defer stop()
 	begin := time.Now()
 	acked, err := t.write(ctx, begin.Add(t.cfg.Duration), s)
