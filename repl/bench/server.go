@@ -25,7 +25,8 @@ const (
 	maxLoad = 1 << 14
 	// maxAwaited bounds the plates that one call waits for.
 	maxAwaited = 1 << 22
-	// flushEvery is how long what there is to tell of may wait for more.
+	// flushEvery is how long messages are apart: what there is to tell of may
+	// wait so long for more.
 	flushEvery = 2 * time.Millisecond
 	// maxBatch bounds the plates in one message.
 	maxBatch = 1 << 13
@@ -77,40 +78,30 @@ func (s server) Arrivals(ctx context.Context, req *connect.Request[wire.Arrivals
 		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("bench: %d plates are more than one call waits for", m.GetCount()))
 	}
 	sub := s.node.Subscribe()
-	defer sub.Close()
 	if err := stream.Send(&wire.ArrivalsReply{}); err != nil {
 		return err
 	}
 	a := arrivals{node: s.node, prefix: m.GetPrefix(), first: m.GetFirst(), seen: make([]bool, m.GetCount())}
-	// Nobody is woken while there is nothing to tell.
-	flush := time.NewTimer(0)
-	<-flush.C
-	defer flush.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case e, ok := <-sub.Events():
-			if !ok {
-				return nil // the node ends
-			}
-			first := len(a.told.Numbers) == 0
+		events, missed := sub.Next(ctx)
+		if len(events) == 0 && missed == 0 {
+			return nil // the call or the node ends
+		}
+		for _, e := range events {
 			a.note(e)
-			if sub.Missed() > 0 {
-				a.look(time.Now())
-			}
-			if n := len(a.told.Numbers); n < maxBatch {
-				if first && n > 0 {
-					flush.Reset(flushEvery)
-				}
-				continue
-			}
-		case <-flush.C:
+		}
+		if missed > 0 {
+			a.look(time.Now())
 		}
 		for part := range a.parts() {
 			if err := stream.Send(part); err != nil {
 				return err
 			}
+		}
+		select { // what comes meanwhile goes in one message
+		case <-ctx.Done():
+			return nil
+		case <-time.After(flushEvery):
 		}
 	}
 }
