@@ -24,7 +24,7 @@ func (t *trial) fill(ctx context.Context) (before, after usage, err error) {
 	t.progress.begin(t.label+", filling the lot", t.size)
 	for left := t.size; left > 0; left -= filling {
 		n := min(left, filling)
-		if _, _, err := all[0].load(ctx, t.plates.prefix, t.plates.take(n), n, false); err != nil {
+		if _, err := all[0].load(ctx, t.plates.prefix, t.plates.take(n), n, false); err != nil {
 			return before, after, err
 		}
 		t.progress.add(n)
@@ -158,7 +158,7 @@ func (t *trial) keepChanging(ctx context.Context, s *sample) (rest func() error)
 				part := min(n, maxLoad)
 				number := t.plates.take(part)
 				for _, out := range []bool{false, true} {
-					if _, _, err := first.load(context.WithoutCancel(ctx), t.plates.prefix, number, part, out); err != nil {
+					if _, err := first.load(context.WithoutCancel(ctx), t.plates.prefix, number, part, out); err != nil {
 						failed = fmt.Errorf("the changes that were to go on: %w", err)
 					}
 				}

@@ -203,7 +203,7 @@ func (a *attached) close(ctx context.Context) error {
 		}
 		removed := 0
 		for first := uint64(0); first < a.plates.next.Load(); first += maxLoad {
-			_, n, err := a.all[0].load(ctx, a.plates.prefix, first, maxLoad, true)
+			n, err := a.all[0].load(ctx, a.plates.prefix, first, maxLoad, true)
 			if err != nil {
 				return err
 			}

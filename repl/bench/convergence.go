@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"golang.org/x/sync/errgroup"
 
 	"parking/repl/bench/wire"
 	"parking/repl/process"
@@ -46,16 +47,7 @@ func convergence(ctx context.Context, t *trial, s *sample) error {
 	}
 	stop := t.progress.during(t.label, t.cfg.Duration)
 	defer stop()
-	interval := time.Second / time.Duration(t.cfg.Rate)
-	err = openLoop(ctx, total, interval, func(ctx context.Context, i int, due time.Time) error {
-		by := i % len(all)
-		c.due(i, by, due)
-		at, _, err := all[by].load(ctx, t.plates.prefix, c.first+uint64(i), 1, false)
-		if err == nil {
-			c.own(i, at)
-		}
-		return err
-	})
+	err = c.feed(ctx, all, t.plates.prefix, time.Second/time.Duration(t.cfg.Rate))
 	stop()
 	if err != nil {
 		return err
@@ -90,14 +82,7 @@ func openLoop(ctx context.Context, times int, interval time.Duration, do func(ct
 	defer timer.Stop()
 	for i := range times {
 		due := begin.Add(time.Duration(i) * interval)
-		if wait := time.Until(due); wait > 0 {
-			timer.Reset(wait)
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-			}
-		}
-		if ctx.Err() != nil {
+		if !until(ctx, timer, due) {
 			break
 		}
 		wg.Go(func() {
@@ -108,6 +93,18 @@ func openLoop(ctx context.Context, times int, interval time.Duration, do func(ct
 	}
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// until blocks until it is that late, and reports whether ctx goes on.
+func until(ctx context.Context, timer *time.Timer, due time.Time) bool {
+	if wait := time.Until(due); wait > 0 {
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err() == nil
 }
 
 // An entry is on its way to all replicas.
@@ -130,18 +127,38 @@ type crossing struct {
 	everywhere, recorded *latency
 }
 
-func (c *crossing) due(i, by int, due time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.entries[i].due, c.entries[i].by = due, by
-}
+// ahead is how long before the first entry is due the nodes are told of it.
+const ahead = 100 * time.Millisecond
 
-// own notes that the replica that recorded an entry shows it.
-func (c *crossing) own(i int, at time.Time) {
+// feed lets the members record the entries, one member after the other. The
+// entries come into being inside of the nodes: a call for each would be most of
+// what is measured. It blocks until all are recorded.
+func (c *crossing) feed(ctx context.Context, all []*member, prefix string, interval time.Duration) error {
+	begin := time.Now().Add(ahead)
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.recorded.since(c.entries[i].due, at)
-	c.shown(i, at)
+	for i := range c.entries {
+		c.entries[i].due, c.entries[i].by = begin.Add(time.Duration(i)*interval), i%len(all)
+	}
+	c.mu.Unlock()
+	group, ctx := errgroup.WithContext(ctx)
+	for i, m := range all {
+		group.Go(func() error {
+			stream, err := m.calls.Feed(ctx, connect.NewRequest(&wire.FeedRequest{
+				Prefix: prefix, First: c.first + uint64(i), Stride: uint32(len(all)),
+				Count: uint32((len(c.entries) - i + len(all) - 1) / len(all)),
+				Begin: begin.Add(time.Duration(i) * interval).UnixNano(), Interval: uint64(interval) * uint64(len(all)),
+			}))
+			if err != nil {
+				return m.fails(ctx, err)
+			}
+			defer stream.Close()
+			for stream.Receive() {
+				c.arrived(i, stream.Msg().GetNumbers(), stream.Msg().GetAt(), 0)
+			}
+			return m.fails(ctx, stream.Err())
+		})
+	}
+	return group.Wait()
 }
 
 // arrived notes what a replica shows.
@@ -150,9 +167,11 @@ func (c *crossing) arrived(at int, numbers []uint64, when []int64, late int) {
 	defer c.mu.Unlock()
 	c.late += late
 	for k, number := range numbers {
-		if i := int(number - c.first); c.entries[i].by != at { // what is its own was noted
-			c.shown(i, time.Unix(0, when[k]))
+		i, shown := int(number-c.first), time.Unix(0, when[k])
+		if c.entries[i].by == at {
+			c.recorded.since(c.entries[i].due, shown)
 		}
+		c.shown(i, shown)
 	}
 }
 

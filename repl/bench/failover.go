@@ -22,7 +22,7 @@ func failover(ctx context.Context, t *trial, s *sample) error {
 	if _, err := g.settled(ctx, t.members()); err != nil {
 		return err
 	}
-	if _, _, err := t.members()[0].load(ctx, t.plates.prefix, t.plates.take(guests), guests, false); err != nil {
+	if _, err := t.members()[0].load(ctx, t.plates.prefix, t.plates.take(guests), guests, false); err != nil {
 		return err
 	}
 	few := min(3, t.cfg.Times)

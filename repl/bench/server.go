@@ -25,9 +25,9 @@ const (
 	maxLoad = 1 << 14
 	// maxAwaited bounds the plates that one call waits for.
 	maxAwaited = 1 << 22
-	// flushEvery is how long messages are apart: what there is to tell of may
-	// wait so long for more.
-	flushEvery = 2 * time.Millisecond
+	// flushEvery is how long messages are apart. When a plate came is known by
+	// then, and telling of each at once would be most of what is measured.
+	flushEvery = 20 * time.Millisecond
 	// maxBatch bounds the plates in one message.
 	maxBatch = 1 << 13
 	// lookEvery is how often the gates are looked at: one that starts or stops
@@ -52,11 +52,10 @@ func (s server) Load(ctx context.Context, req *connect.Request[wire.LoadRequest]
 	if m.GetCount() > maxLoad || m.GetFirst() >= maxNumber-maxLoad {
 		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("bench: %d movements from number %d on are more than one call takes", m.GetCount(), m.GetFirst()))
 	}
-	gates := uint64(max(1, s.node.Gates()))
 	moves := make([]node.Movement, 0, m.GetCount())
 	for number := m.GetFirst(); number < m.GetFirst()+uint64(m.GetCount()); number++ {
-		move := node.Movement{Plate: plate(m.GetPrefix(), number), Gate: lot.GateID(1 + number%gates), Out: m.GetOut()}
-		if move.Out {
+		move := s.entry(m.GetPrefix(), number)
+		if move.Out = m.GetOut(); move.Out {
 			if _, in := s.node.Vehicle(move.Plate); !in {
 				continue
 			}
@@ -68,7 +67,45 @@ func (s server) Load(ctx context.Context, req *connect.Request[wire.LoadRequest]
 			return nil, connect.NewError(connect.CodeFailedPrecondition, err)
 		}
 	}
-	return connect.NewResponse(&wire.LoadReply{At: time.Now().UnixNano(), Moved: uint32(len(moves))}), nil
+	return connect.NewResponse(&wire.LoadReply{Moved: uint32(len(moves))}), nil
+}
+
+// Feed implements the service.
+func (s server) Feed(ctx context.Context, req *connect.Request[wire.FeedRequest], stream *connect.ServerStream[wire.ArrivalsReply]) error {
+	m := req.Msg
+	if m.GetCount() > maxAwaited || m.GetStride() == 0 || m.GetFirst() >= maxNumber ||
+		m.GetFirst()+uint64(m.GetCount())*uint64(m.GetStride()) > maxNumber {
+		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("bench: %d plates, %d apart, are more than one call takes", m.GetCount(), m.GetStride()))
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var told wire.ArrivalsReply
+	flushed := time.Now()
+	for i := range m.GetCount() {
+		if !until(ctx, timer, time.Unix(0, m.GetBegin()+int64(i)*int64(m.GetInterval()))) {
+			return context.Cause(ctx)
+		}
+		number := m.GetFirst() + uint64(i)*uint64(m.GetStride())
+		if _, err := s.node.Track(ctx, s.entry(m.GetPrefix(), number)); err != nil {
+			return connect.NewError(connect.CodeFailedPrecondition, err)
+		}
+		now := time.Now()
+		told.Numbers, told.At = append(told.Numbers, number), append(told.At, now.UnixNano())
+		if i+1 < m.GetCount() && now.Sub(flushed) < flushEvery {
+			continue
+		}
+		if err := stream.Send(&told); err != nil {
+			return err
+		}
+		told.Numbers, told.At, flushed = nil, nil, now
+	}
+	return nil
+}
+
+// entry returns the entry of the plate with that number. They are shared out
+// among the gates.
+func (s server) entry(prefix string, number uint64) node.Movement {
+	return node.Movement{Plate: plate(prefix, number), Gate: lot.GateID(1 + number%uint64(max(1, s.node.Gates())))}
 }
 
 // Arrivals implements the service.

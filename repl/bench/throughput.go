@@ -83,7 +83,7 @@ func (t *trial) write(ctx context.Context, deadline time.Time, s *sample) (entri
 					if !begin.Before(deadline) {
 						return nil
 					}
-					_, n, err := m.load(ctx, t.plates.prefix, t.plates.take(t.cfg.Batch), t.cfg.Batch, false)
+					n, err := m.load(ctx, t.plates.prefix, t.plates.take(t.cfg.Batch), t.cfg.Batch, false)
 					if err != nil {
 						return err
 					}

@@ -96,8 +96,7 @@ func (x *LoadRequest) GetOut() bool {
 
 type LoadReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`       // Unix nanoseconds: the replica had all of it then
-	Moved         uint32                 `protobuf:"varint,2,opt,name=moved,proto3" json:"moved,omitempty"` // count, but for exits of plates that were not there
+	Moved         uint32                 `protobuf:"varint,1,opt,name=moved,proto3" json:"moved,omitempty"` // count, but for exits of plates that were not there
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -132,16 +131,95 @@ func (*LoadReply) Descriptor() ([]byte, []int) {
 	return file_repl_bench_bench_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *LoadReply) GetAt() int64 {
+func (x *LoadReply) GetMoved() uint32 {
 	if x != nil {
-		return x.At
+		return x.Moved
 	}
 	return 0
 }
 
-func (x *LoadReply) GetMoved() uint32 {
+// FeedRequest asks for entries of `count` plates at a steady rate, whose numbers
+// are `stride` apart from `first` on.
+type FeedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Prefix        string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	First         uint64                 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
+	Count         uint32                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	Stride        uint32                 `protobuf:"varint,4,opt,name=stride,proto3" json:"stride,omitempty"`
+	Begin         int64                  `protobuf:"fixed64,5,opt,name=begin,proto3" json:"begin,omitempty"`      // Unix nanoseconds: the first one is due then
+	Interval      uint64                 `protobuf:"varint,6,opt,name=interval,proto3" json:"interval,omitempty"` // nanoseconds until the next one is due
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FeedRequest) Reset() {
+	*x = FeedRequest{}
+	mi := &file_repl_bench_bench_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FeedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FeedRequest) ProtoMessage() {}
+
+func (x *FeedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_repl_bench_bench_proto_msgTypes[2]
 	if x != nil {
-		return x.Moved
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FeedRequest.ProtoReflect.Descriptor instead.
+func (*FeedRequest) Descriptor() ([]byte, []int) {
+	return file_repl_bench_bench_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *FeedRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *FeedRequest) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *FeedRequest) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *FeedRequest) GetStride() uint32 {
+	if x != nil {
+		return x.Stride
+	}
+	return 0
+}
+
+func (x *FeedRequest) GetBegin() int64 {
+	if x != nil {
+		return x.Begin
+	}
+	return 0
+}
+
+func (x *FeedRequest) GetInterval() uint64 {
+	if x != nil {
+		return x.Interval
 	}
 	return 0
 }
@@ -158,7 +236,7 @@ type ArrivalsRequest struct {
 
 func (x *ArrivalsRequest) Reset() {
 	*x = ArrivalsRequest{}
-	mi := &file_repl_bench_bench_proto_msgTypes[2]
+	mi := &file_repl_bench_bench_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -170,7 +248,7 @@ func (x *ArrivalsRequest) String() string {
 func (*ArrivalsRequest) ProtoMessage() {}
 
 func (x *ArrivalsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_repl_bench_bench_proto_msgTypes[2]
+	mi := &file_repl_bench_bench_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -183,7 +261,7 @@ func (x *ArrivalsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrivalsRequest.ProtoReflect.Descriptor instead.
 func (*ArrivalsRequest) Descriptor() ([]byte, []int) {
-	return file_repl_bench_bench_proto_rawDescGZIP(), []int{2}
+	return file_repl_bench_bench_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ArrivalsRequest) GetPrefix() string {
@@ -220,7 +298,7 @@ type ArrivalsReply struct {
 
 func (x *ArrivalsReply) Reset() {
 	*x = ArrivalsReply{}
-	mi := &file_repl_bench_bench_proto_msgTypes[3]
+	mi := &file_repl_bench_bench_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -232,7 +310,7 @@ func (x *ArrivalsReply) String() string {
 func (*ArrivalsReply) ProtoMessage() {}
 
 func (x *ArrivalsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_repl_bench_bench_proto_msgTypes[3]
+	mi := &file_repl_bench_bench_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -245,7 +323,7 @@ func (x *ArrivalsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArrivalsReply.ProtoReflect.Descriptor instead.
 func (*ArrivalsReply) Descriptor() ([]byte, []int) {
-	return file_repl_bench_bench_proto_rawDescGZIP(), []int{3}
+	return file_repl_bench_bench_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ArrivalsReply) GetNumbers() []uint64 {
@@ -277,7 +355,7 @@ type StatsRequest struct {
 
 func (x *StatsRequest) Reset() {
 	*x = StatsRequest{}
-	mi := &file_repl_bench_bench_proto_msgTypes[4]
+	mi := &file_repl_bench_bench_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -289,7 +367,7 @@ func (x *StatsRequest) String() string {
 func (*StatsRequest) ProtoMessage() {}
 
 func (x *StatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_repl_bench_bench_proto_msgTypes[4]
+	mi := &file_repl_bench_bench_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -302,7 +380,7 @@ func (x *StatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
 func (*StatsRequest) Descriptor() ([]byte, []int) {
-	return file_repl_bench_bench_proto_rawDescGZIP(), []int{4}
+	return file_repl_bench_bench_proto_rawDescGZIP(), []int{5}
 }
 
 type StatsReply struct {
@@ -332,7 +410,7 @@ type StatsReply struct {
 
 func (x *StatsReply) Reset() {
 	*x = StatsReply{}
-	mi := &file_repl_bench_bench_proto_msgTypes[5]
+	mi := &file_repl_bench_bench_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -344,7 +422,7 @@ func (x *StatsReply) String() string {
 func (*StatsReply) ProtoMessage() {}
 
 func (x *StatsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_repl_bench_bench_proto_msgTypes[5]
+	mi := &file_repl_bench_bench_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -357,7 +435,7 @@ func (x *StatsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsReply.ProtoReflect.Descriptor instead.
 func (*StatsReply) Descriptor() ([]byte, []int) {
-	return file_repl_bench_bench_proto_rawDescGZIP(), []int{5}
+	return file_repl_bench_bench_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StatsReply) GetNode() string {
@@ -487,7 +565,7 @@ type GatesRequest struct {
 
 func (x *GatesRequest) Reset() {
 	*x = GatesRequest{}
-	mi := &file_repl_bench_bench_proto_msgTypes[6]
+	mi := &file_repl_bench_bench_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +577,7 @@ func (x *GatesRequest) String() string {
 func (*GatesRequest) ProtoMessage() {}
 
 func (x *GatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_repl_bench_bench_proto_msgTypes[6]
+	mi := &file_repl_bench_bench_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +590,7 @@ func (x *GatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatesRequest.ProtoReflect.Descriptor instead.
 func (*GatesRequest) Descriptor() ([]byte, []int) {
-	return file_repl_bench_bench_proto_rawDescGZIP(), []int{6}
+	return file_repl_bench_bench_proto_rawDescGZIP(), []int{7}
 }
 
 // GatesReply is what a node knows of the gates and the members from `at` on.
@@ -527,7 +605,7 @@ type GatesReply struct {
 
 func (x *GatesReply) Reset() {
 	*x = GatesReply{}
-	mi := &file_repl_bench_bench_proto_msgTypes[7]
+	mi := &file_repl_bench_bench_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -539,7 +617,7 @@ func (x *GatesReply) String() string {
 func (*GatesReply) ProtoMessage() {}
 
 func (x *GatesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_repl_bench_bench_proto_msgTypes[7]
+	mi := &file_repl_bench_bench_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -552,7 +630,7 @@ func (x *GatesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatesReply.ProtoReflect.Descriptor instead.
 func (*GatesReply) Descriptor() ([]byte, []int) {
-	return file_repl_bench_bench_proto_rawDescGZIP(), []int{7}
+	return file_repl_bench_bench_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GatesReply) GetAt() int64 {
@@ -586,7 +664,7 @@ type GatesReply_Gate struct {
 
 func (x *GatesReply_Gate) Reset() {
 	*x = GatesReply_Gate{}
-	mi := &file_repl_bench_bench_proto_msgTypes[8]
+	mi := &file_repl_bench_bench_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +676,7 @@ func (x *GatesReply_Gate) String() string {
 func (*GatesReply_Gate) ProtoMessage() {}
 
 func (x *GatesReply_Gate) ProtoReflect() protoreflect.Message {
-	mi := &file_repl_bench_bench_proto_msgTypes[8]
+	mi := &file_repl_bench_bench_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +689,7 @@ func (x *GatesReply_Gate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatesReply_Gate.ProtoReflect.Descriptor instead.
 func (*GatesReply_Gate) Descriptor() ([]byte, []int) {
-	return file_repl_bench_bench_proto_rawDescGZIP(), []int{7, 0}
+	return file_repl_bench_bench_proto_rawDescGZIP(), []int{8, 0}
 }
 
 func (x *GatesReply_Gate) GetGate() uint32 {
@@ -637,10 +715,16 @@ const file_repl_bench_bench_proto_rawDesc = "" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x14\n" +
 	"\x05count\x18\x03 \x01(\rR\x05count\x12\x10\n" +
-	"\x03out\x18\x04 \x01(\bR\x03out\"1\n" +
-	"\tLoadReply\x12\x0e\n" +
-	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x14\n" +
-	"\x05moved\x18\x02 \x01(\rR\x05moved\"U\n" +
+	"\x03out\x18\x04 \x01(\bR\x03out\"!\n" +
+	"\tLoadReply\x12\x14\n" +
+	"\x05moved\x18\x01 \x01(\rR\x05moved\"\x9b\x01\n" +
+	"\vFeedRequest\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x14\n" +
+	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\rR\x05count\x12\x16\n" +
+	"\x06stride\x18\x04 \x01(\rR\x06stride\x12\x14\n" +
+	"\x05begin\x18\x05 \x01(\x10R\x05begin\x12\x1a\n" +
+	"\binterval\x18\x06 \x01(\x04R\binterval\"U\n" +
 	"\x0fArrivalsRequest\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x14\n" +
@@ -680,9 +764,10 @@ const file_repl_bench_bench_proto_rawDesc = "" +
 	"\x05alive\x18\x03 \x03(\tR\x05alive\x1a2\n" +
 	"\x04Gate\x12\x12\n" +
 	"\x04gate\x18\x01 \x01(\rR\x04gate\x12\x16\n" +
-	"\x06owners\x18\x02 \x03(\tR\x06owners2\xad\x02\n" +
+	"\x06owners\x18\x02 \x03(\tR\x06owners2\xf7\x02\n" +
 	"\x05Bench\x12B\n" +
-	"\x04Load\x12\x1d.parking.bench.v1.LoadRequest\x1a\x1b.parking.bench.v1.LoadReply\x12P\n" +
+	"\x04Load\x12\x1d.parking.bench.v1.LoadRequest\x1a\x1b.parking.bench.v1.LoadReply\x12H\n" +
+	"\x04Feed\x12\x1d.parking.bench.v1.FeedRequest\x1a\x1f.parking.bench.v1.ArrivalsReply0\x01\x12P\n" +
 	"\bArrivals\x12!.parking.bench.v1.ArrivalsRequest\x1a\x1f.parking.bench.v1.ArrivalsReply0\x01\x12E\n" +
 	"\x05Stats\x12\x1e.parking.bench.v1.StatsRequest\x1a\x1c.parking.bench.v1.StatsReply\x12G\n" +
 	"\x05Gates\x12\x1e.parking.bench.v1.GatesRequest\x1a\x1c.parking.bench.v1.GatesReply0\x01B\x19Z\x17parking/repl/bench/wireb\x06proto3"
@@ -699,30 +784,33 @@ func file_repl_bench_bench_proto_rawDescGZIP() []byte {
 	return file_repl_bench_bench_proto_rawDescData
 }
 
-var file_repl_bench_bench_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_repl_bench_bench_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_repl_bench_bench_proto_goTypes = []any{
 	(*LoadRequest)(nil),     // 0: parking.bench.v1.LoadRequest
 	(*LoadReply)(nil),       // 1: parking.bench.v1.LoadReply
-	(*ArrivalsRequest)(nil), // 2: parking.bench.v1.ArrivalsRequest
-	(*ArrivalsReply)(nil),   // 3: parking.bench.v1.ArrivalsReply
-	(*StatsRequest)(nil),    // 4: parking.bench.v1.StatsRequest
-	(*StatsReply)(nil),      // 5: parking.bench.v1.StatsReply
-	(*GatesRequest)(nil),    // 6: parking.bench.v1.GatesRequest
-	(*GatesReply)(nil),      // 7: parking.bench.v1.GatesReply
-	(*GatesReply_Gate)(nil), // 8: parking.bench.v1.GatesReply.Gate
+	(*FeedRequest)(nil),     // 2: parking.bench.v1.FeedRequest
+	(*ArrivalsRequest)(nil), // 3: parking.bench.v1.ArrivalsRequest
+	(*ArrivalsReply)(nil),   // 4: parking.bench.v1.ArrivalsReply
+	(*StatsRequest)(nil),    // 5: parking.bench.v1.StatsRequest
+	(*StatsReply)(nil),      // 6: parking.bench.v1.StatsReply
+	(*GatesRequest)(nil),    // 7: parking.bench.v1.GatesRequest
+	(*GatesReply)(nil),      // 8: parking.bench.v1.GatesReply
+	(*GatesReply_Gate)(nil), // 9: parking.bench.v1.GatesReply.Gate
 }
 var file_repl_bench_bench_proto_depIdxs = []int32{
-	8, // 0: parking.bench.v1.GatesReply.gates:type_name -> parking.bench.v1.GatesReply.Gate
+	9, // 0: parking.bench.v1.GatesReply.gates:type_name -> parking.bench.v1.GatesReply.Gate
 	0, // 1: parking.bench.v1.Bench.Load:input_type -> parking.bench.v1.LoadRequest
-	2, // 2: parking.bench.v1.Bench.Arrivals:input_type -> parking.bench.v1.ArrivalsRequest
-	4, // 3: parking.bench.v1.Bench.Stats:input_type -> parking.bench.v1.StatsRequest
-	6, // 4: parking.bench.v1.Bench.Gates:input_type -> parking.bench.v1.GatesRequest
-	1, // 5: parking.bench.v1.Bench.Load:output_type -> parking.bench.v1.LoadReply
-	3, // 6: parking.bench.v1.Bench.Arrivals:output_type -> parking.bench.v1.ArrivalsReply
-	5, // 7: parking.bench.v1.Bench.Stats:output_type -> parking.bench.v1.StatsReply
-	7, // 8: parking.bench.v1.Bench.Gates:output_type -> parking.bench.v1.GatesReply
-	5, // [5:9] is the sub-list for method output_type
-	1, // [1:5] is the sub-list for method input_type
+	2, // 2: parking.bench.v1.Bench.Feed:input_type -> parking.bench.v1.FeedRequest
+	3, // 3: parking.bench.v1.Bench.Arrivals:input_type -> parking.bench.v1.ArrivalsRequest
+	5, // 4: parking.bench.v1.Bench.Stats:input_type -> parking.bench.v1.StatsRequest
+	7, // 5: parking.bench.v1.Bench.Gates:input_type -> parking.bench.v1.GatesRequest
+	1, // 6: parking.bench.v1.Bench.Load:output_type -> parking.bench.v1.LoadReply
+	4, // 7: parking.bench.v1.Bench.Feed:output_type -> parking.bench.v1.ArrivalsReply
+	4, // 8: parking.bench.v1.Bench.Arrivals:output_type -> parking.bench.v1.ArrivalsReply
+	6, // 9: parking.bench.v1.Bench.Stats:output_type -> parking.bench.v1.StatsReply
+	8, // 10: parking.bench.v1.Bench.Gates:output_type -> parking.bench.v1.GatesReply
+	6, // [6:11] is the sub-list for method output_type
+	1, // [1:6] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
 	1, // [1:1] is the sub-list for extension extendee
 	0, // [0:1] is the sub-list for field type_name
@@ -739,7 +827,7 @@ func file_repl_bench_bench_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_repl_bench_bench_proto_rawDesc), len(file_repl_bench_bench_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

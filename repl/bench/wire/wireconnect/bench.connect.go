@@ -38,6 +38,8 @@ const (
 const (
 	// BenchLoadProcedure is the fully-qualified name of the Bench's Load RPC.
 	BenchLoadProcedure = "/parking.bench.v1.Bench/Load"
+	// BenchFeedProcedure is the fully-qualified name of the Bench's Feed RPC.
+	BenchFeedProcedure = "/parking.bench.v1.Bench/Feed"
 	// BenchArrivalsProcedure is the fully-qualified name of the Bench's Arrivals RPC.
 	BenchArrivalsProcedure = "/parking.bench.v1.Bench/Arrivals"
 	// BenchStatsProcedure is the fully-qualified name of the Bench's Stats RPC.
@@ -50,9 +52,11 @@ const (
 type BenchClient interface {
 	// Load records movements at the node's replica, in one step.
 	Load(context.Context, *connect.Request[wire.LoadRequest]) (*connect.Response[wire.LoadReply], error)
-	// Arrivals streams which plates have come, and when, until the call ends.
-	// Those that were recorded at this node need not be told: they are visible
-	// when Load answers.
+	// Feed records entries, each when it is due, or as soon as it can be after
+	// that, and streams when this replica had them. It ends when it has them all.
+	Feed(context.Context, *connect.Request[wire.FeedRequest]) (*connect.ServerStreamForClient[wire.ArrivalsReply], error)
+	// Arrivals streams which plates have come from other nodes, and when, until
+	// the call ends.
 	Arrivals(context.Context, *connect.Request[wire.ArrivalsRequest]) (*connect.ServerStreamForClient[wire.ArrivalsReply], error)
 	// Stats tells how the node is.
 	Stats(context.Context, *connect.Request[wire.StatsRequest]) (*connect.Response[wire.StatsReply], error)
@@ -75,6 +79,12 @@ func NewBenchClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 			httpClient,
 			baseURL+BenchLoadProcedure,
 			connect.WithSchema(benchMethods.ByName("Load")),
+			connect.WithClientOptions(opts...),
+		),
+		feed: connect.NewClient[wire.FeedRequest, wire.ArrivalsReply](
+			httpClient,
+			baseURL+BenchFeedProcedure,
+			connect.WithSchema(benchMethods.ByName("Feed")),
 			connect.WithClientOptions(opts...),
 		),
 		arrivals: connect.NewClient[wire.ArrivalsRequest, wire.ArrivalsReply](
@@ -101,6 +111,7 @@ func NewBenchClient(httpClient connect.HTTPClient, baseURL string, opts ...conne
 // benchClient implements BenchClient.
 type benchClient struct {
 	load     *connect.Client[wire.LoadRequest, wire.LoadReply]
+	feed     *connect.Client[wire.FeedRequest, wire.ArrivalsReply]
 	arrivals *connect.Client[wire.ArrivalsRequest, wire.ArrivalsReply]
 	stats    *connect.Client[wire.StatsRequest, wire.StatsReply]
 	gates    *connect.Client[wire.GatesRequest, wire.GatesReply]
@@ -109,6 +120,11 @@ type benchClient struct {
 // Load calls parking.bench.v1.Bench.Load.
 func (c *benchClient) Load(ctx context.Context, req *connect.Request[wire.LoadRequest]) (*connect.Response[wire.LoadReply], error) {
 	return c.load.CallUnary(ctx, req)
+}
+
+// Feed calls parking.bench.v1.Bench.Feed.
+func (c *benchClient) Feed(ctx context.Context, req *connect.Request[wire.FeedRequest]) (*connect.ServerStreamForClient[wire.ArrivalsReply], error) {
+	return c.feed.CallServerStream(ctx, req)
 }
 
 // Arrivals calls parking.bench.v1.Bench.Arrivals.
@@ -130,9 +146,11 @@ func (c *benchClient) Gates(ctx context.Context, req *connect.Request[wire.Gates
 type BenchHandler interface {
 	// Load records movements at the node's replica, in one step.
 	Load(context.Context, *connect.Request[wire.LoadRequest]) (*connect.Response[wire.LoadReply], error)
-	// Arrivals streams which plates have come, and when, until the call ends.
-	// Those that were recorded at this node need not be told: they are visible
-	// when Load answers.
+	// Feed records entries, each when it is due, or as soon as it can be after
+	// that, and streams when this replica had them. It ends when it has them all.
+	Feed(context.Context, *connect.Request[wire.FeedRequest], *connect.ServerStream[wire.ArrivalsReply]) error
+	// Arrivals streams which plates have come from other nodes, and when, until
+	// the call ends.
 	Arrivals(context.Context, *connect.Request[wire.ArrivalsRequest], *connect.ServerStream[wire.ArrivalsReply]) error
 	// Stats tells how the node is.
 	Stats(context.Context, *connect.Request[wire.StatsRequest]) (*connect.Response[wire.StatsReply], error)
@@ -151,6 +169,12 @@ func NewBenchHandler(svc BenchHandler, opts ...connect.HandlerOption) (string, h
 		BenchLoadProcedure,
 		svc.Load,
 		connect.WithSchema(benchMethods.ByName("Load")),
+		connect.WithHandlerOptions(opts...),
+	)
+	benchFeedHandler := connect.NewServerStreamHandler(
+		BenchFeedProcedure,
+		svc.Feed,
+		connect.WithSchema(benchMethods.ByName("Feed")),
 		connect.WithHandlerOptions(opts...),
 	)
 	benchArrivalsHandler := connect.NewServerStreamHandler(
@@ -175,6 +199,8 @@ func NewBenchHandler(svc BenchHandler, opts ...connect.HandlerOption) (string, h
 		switch r.URL.Path {
 		case BenchLoadProcedure:
 			benchLoadHandler.ServeHTTP(w, r)
+		case BenchFeedProcedure:
+			benchFeedHandler.ServeHTTP(w, r)
 		case BenchArrivalsProcedure:
 			benchArrivalsHandler.ServeHTTP(w, r)
 		case BenchStatsProcedure:
@@ -192,6 +218,10 @@ type UnimplementedBenchHandler struct{}
 
 func (UnimplementedBenchHandler) Load(context.Context, *connect.Request[wire.LoadRequest]) (*connect.Response[wire.LoadReply], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.bench.v1.Bench.Load is not implemented"))
+}
+
+func (UnimplementedBenchHandler) Feed(context.Context, *connect.Request[wire.FeedRequest], *connect.ServerStream[wire.ArrivalsReply]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("parking.bench.v1.Bench.Feed is not implemented"))
 }
 
 func (UnimplementedBenchHandler) Arrivals(context.Context, *connect.Request[wire.ArrivalsRequest], *connect.ServerStream[wire.ArrivalsReply]) error {
