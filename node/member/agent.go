@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -17,6 +18,9 @@ import (
 // MaxEvent is the size of the largest payload that gossip really delivers:
 // Serf accepts larger ones and never sends them.
 const MaxEvent = 1280
+
+// gossipNodes is how many nodes a round of gossip tells.
+const gossipNodes = 3
 
 // eventName is the name of every user event: Serf keeps one counter a name.
 const eventName = "d"
@@ -54,6 +58,7 @@ type Config struct {
 // An Agent is a running Serf agent.
 type Agent struct {
 	serf    *serf.Serf
+	gossip  *gossiper
 	events  chan []byte
 	changes chan struct{}
 	done    chan struct{}
@@ -77,8 +82,16 @@ func New(cfg Config) (*Agent, error) {
 		changes: make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		joining: make(chan struct{}, 1),
+		// Serf has made itself the delegate.
+		gossip: newGossiper(s.Memberlist(), conf.MemberlistConfig.Delegate),
 	}
-	go a.drain(incoming)
+	go func() {
+		defer close(a.done)
+		var running sync.WaitGroup
+		running.Go(func() { a.drain(incoming) })
+		running.Go(func() { a.gossip.run(s.ShutdownCh()) })
+		running.Wait()
+	}()
 	return a, nil
 }
 
@@ -91,7 +104,7 @@ func laptop(cfg Config) *serf.Config {
 	ml.SecretKey = cfg.Key
 	ml.Label = cfg.Cluster
 	ml.GossipInterval = cfg.Gossip
-	ml.GossipNodes = 3
+	ml.GossipNodes = gossipNodes
 	ml.RetransmitMult = 4
 	ml.UDPBufferSize = 60000
 	ml.HandoffQueueDepth = 65536
@@ -128,12 +141,12 @@ func laptop(cfg Config) *serf.Config {
 
 // drain only hands over: Serf calls while it holds its locks.
 func (a *Agent) drain(in <-chan serf.Event) {
-	defer close(a.done)
 	for {
 		select {
 		case e := <-in:
 			switch e := e.(type) {
 			case serf.UserEvent:
+				a.gossip.tell() // others
 				select {
 				case a.events <- e.Payload:
 				default: // a hint was lost; anti-entropy will tell
@@ -216,6 +229,7 @@ func (a *Agent) Broadcast(payload []byte) error {
 	if err := a.serf.UserEvent(eventName, payload, false); err != nil {
 		return fmt.Errorf("member: event: %w", err)
 	}
+	a.gossip.tell()
 	return nil
 }
 

@@ -82,7 +82,14 @@ func openLoop(ctx context.Context, times int, interval time.Duration, do func(ct
 	defer timer.Stop()
 	for i := range times {
 		due := begin.Add(time.Duration(i) * interval)
-		if !until(ctx, timer, due) {
+		if wait := time.Until(due); wait > 0 {
+			timer.Reset(wait)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
 			break
 		}
 		wg.Go(func() {
@@ -93,18 +100,6 @@ func openLoop(ctx context.Context, times int, interval time.Duration, do func(ct
 	}
 	wg.Wait()
 	return context.Cause(ctx)
-}
-
-// until blocks until it is that late, and reports whether ctx goes on.
-func until(ctx context.Context, timer *time.Timer, due time.Time) bool {
-	if wait := time.Until(due); wait > 0 {
-		timer.Reset(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-	}
-	return ctx.Err() == nil
 }
 
 // An entry is on its way to all replicas.

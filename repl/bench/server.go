@@ -77,12 +77,15 @@ func (s server) Feed(ctx context.Context, req *connect.Request[wire.FeedRequest]
 		m.GetFirst()+uint64(m.GetCount())*uint64(m.GetStride()) > maxNumber {
 		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("bench: %d plates, %d apart, are more than one call takes", m.GetCount(), m.GetStride()))
 	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	alarm, err := newAlarm()
+	if err != nil {
+		return connect.NewError(connect.CodeUnavailable, err)
+	}
+	defer alarm.close()
 	var told wire.ArrivalsReply
 	flushed := time.Now()
 	for i := range m.GetCount() {
-		if !until(ctx, timer, time.Unix(0, m.GetBegin()+int64(i)*int64(m.GetInterval()))) {
+		if !alarm.until(ctx, time.Unix(0, m.GetBegin()+int64(i)*int64(m.GetInterval()))) {
 			return context.Cause(ctx)
 		}
 		number := m.GetFirst() + uint64(i)*uint64(m.GetStride())
