@@ -81,14 +81,11 @@ func (c *calls) Pull(ctx context.Context, req *connect.Request[wire.PullRequest]
 	return nil
 }
 
-// Push takes what was written at the caller.
-func (c *calls) Push(ctx context.Context, req *connect.Request[wire.PushRequest]) (*connect.Response[wire.PushReply], error) {
+// push takes what was written at the caller, by a lane.
+func (c *calls) push(ctx context.Context, m *wire.PushRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
-	if err := c.repl.Receive(ctx, peer.Caller(ctx).Name, req.Msg); err != nil {
-		return nil, connect.NewError(connect.CodeInvalidArgument, err)
-	}
-	return connect.NewResponse(&wire.PushReply{}), nil
+	return c.repl.Receive(ctx, peer.Caller(ctx).Name, m)
 }
 
 // Pass sends a vehicle through a gate that runs here.

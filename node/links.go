@@ -14,6 +14,7 @@ import (
 	"parking/node/cookie"
 	"parking/node/member"
 	"parking/node/peer"
+	"parking/node/replicate"
 )
 
 // maxHeld is the largest cluster in which every node holds a stream to every
@@ -137,6 +138,15 @@ func (l *links) Client(name string) (wireconnect.PeerClient, bool) {
 		return nil, false
 	}
 	return k.Link, true
+}
+
+// Lane opens a lane to the node of that name.
+func (l *links) Lane(ctx context.Context, name string) (replicate.Lane, error) {
+	k, ok := l.to(name)
+	if !ok {
+		return nil, replicate.NotThere(name)
+	}
+	return k.Link.Lane(ctx)
 }
 
 func (l *links) to(name string) (*link, bool) {

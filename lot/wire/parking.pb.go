@@ -862,8 +862,8 @@ func (x *PullChunk) GetBehind() bool {
 	return false
 }
 
-// PushRequest brings changes that were made at the caller. The answer says that
-// the callee has them.
+// PushRequest brings changes that were made at the caller, on a lane beside the
+// calls. The answer, one byte, says that the callee has them.
 type PushRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Delta         []byte                 `protobuf:"bytes,1,opt,name=delta,proto3" json:"delta,omitempty"`
@@ -916,42 +916,6 @@ func (x *PushRequest) GetVersion() *Version {
 	return nil
 }
 
-type PushReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *PushReply) Reset() {
-	*x = PushReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[16]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *PushReply) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*PushReply) ProtoMessage() {}
-
-func (x *PushReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[16]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use PushReply.ProtoReflect.Descriptor instead.
-func (*PushReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{16}
-}
-
 // Verdict is how a request to another node ended.
 type Verdict struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -964,7 +928,7 @@ type Verdict struct {
 
 func (x *Verdict) Reset() {
 	*x = Verdict{}
-	mi := &file_lot_wire_parking_proto_msgTypes[17]
+	mi := &file_lot_wire_parking_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +940,7 @@ func (x *Verdict) String() string {
 func (*Verdict) ProtoMessage() {}
 
 func (x *Verdict) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[17]
+	mi := &file_lot_wire_parking_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +953,7 @@ func (x *Verdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verdict.ProtoReflect.Descriptor instead.
 func (*Verdict) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{17}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Verdict) GetCode() string {
@@ -1025,7 +989,7 @@ type PassRequest struct {
 
 func (x *PassRequest) Reset() {
 	*x = PassRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[18]
+	mi := &file_lot_wire_parking_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1001,7 @@ func (x *PassRequest) String() string {
 func (*PassRequest) ProtoMessage() {}
 
 func (x *PassRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[18]
+	mi := &file_lot_wire_parking_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1014,7 @@ func (x *PassRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PassRequest.ProtoReflect.Descriptor instead.
 func (*PassRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{18}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PassRequest) GetGate() uint32 {
@@ -1091,7 +1055,7 @@ type PassReply struct {
 
 func (x *PassReply) Reset() {
 	*x = PassReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[19]
+	mi := &file_lot_wire_parking_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1067,7 @@ func (x *PassReply) String() string {
 func (*PassReply) ProtoMessage() {}
 
 func (x *PassReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[19]
+	mi := &file_lot_wire_parking_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1080,7 @@ func (x *PassReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PassReply.ProtoReflect.Descriptor instead.
 func (*PassReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{19}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PassReply) GetVerdict() *Verdict {
@@ -1146,7 +1110,7 @@ type TakeRequest struct {
 
 func (x *TakeRequest) Reset() {
 	*x = TakeRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[20]
+	mi := &file_lot_wire_parking_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1122,7 @@ func (x *TakeRequest) String() string {
 func (*TakeRequest) ProtoMessage() {}
 
 func (x *TakeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[20]
+	mi := &file_lot_wire_parking_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1135,7 @@ func (x *TakeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeRequest.ProtoReflect.Descriptor instead.
 func (*TakeRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{20}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TakeRequest) GetGate() uint32 {
@@ -1205,7 +1169,7 @@ type TakeReply struct {
 
 func (x *TakeReply) Reset() {
 	*x = TakeReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[21]
+	mi := &file_lot_wire_parking_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1217,7 +1181,7 @@ func (x *TakeReply) String() string {
 func (*TakeReply) ProtoMessage() {}
 
 func (x *TakeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[21]
+	mi := &file_lot_wire_parking_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1230,7 +1194,7 @@ func (x *TakeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeReply.ProtoReflect.Descriptor instead.
 func (*TakeReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{21}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TakeReply) GetVerdict() *Verdict {
@@ -1263,7 +1227,7 @@ type OrderRequest struct {
 
 func (x *OrderRequest) Reset() {
 	*x = OrderRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[22]
+	mi := &file_lot_wire_parking_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1275,7 +1239,7 @@ func (x *OrderRequest) String() string {
 func (*OrderRequest) ProtoMessage() {}
 
 func (x *OrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[22]
+	mi := &file_lot_wire_parking_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1288,7 +1252,7 @@ func (x *OrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderRequest.ProtoReflect.Descriptor instead.
 func (*OrderRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{22}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OrderRequest) GetGate() uint32 {
@@ -1356,7 +1320,7 @@ type OrderReply struct {
 
 func (x *OrderReply) Reset() {
 	*x = OrderReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[23]
+	mi := &file_lot_wire_parking_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1332,7 @@ func (x *OrderReply) String() string {
 func (*OrderReply) ProtoMessage() {}
 
 func (x *OrderReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[23]
+	mi := &file_lot_wire_parking_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1345,7 @@ func (x *OrderReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReply.ProtoReflect.Descriptor instead.
 func (*OrderReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{23}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *OrderReply) GetVerdict() *Verdict {
@@ -1406,7 +1370,7 @@ type KillRequest struct {
 
 func (x *KillRequest) Reset() {
 	*x = KillRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[24]
+	mi := &file_lot_wire_parking_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1382,7 @@ func (x *KillRequest) String() string {
 func (*KillRequest) ProtoMessage() {}
 
 func (x *KillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[24]
+	mi := &file_lot_wire_parking_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1395,7 @@ func (x *KillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillRequest.ProtoReflect.Descriptor instead.
 func (*KillRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{24}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{23}
 }
 
 type KillReply struct {
@@ -1443,7 +1407,7 @@ type KillReply struct {
 
 func (x *KillReply) Reset() {
 	*x = KillReply{}
-	mi := &file_lot_wire_parking_proto_msgTypes[25]
+	mi := &file_lot_wire_parking_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1419,7 @@ func (x *KillReply) String() string {
 func (*KillReply) ProtoMessage() {}
 
 func (x *KillReply) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[25]
+	mi := &file_lot_wire_parking_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1432,7 @@ func (x *KillReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillReply.ProtoReflect.Descriptor instead.
 func (*KillReply) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{25}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *KillReply) GetVerdict() *Verdict {
@@ -1489,7 +1453,7 @@ type Version_Row struct {
 
 func (x *Version_Row) Reset() {
 	*x = Version_Row{}
-	mi := &file_lot_wire_parking_proto_msgTypes[26]
+	mi := &file_lot_wire_parking_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1501,7 +1465,7 @@ func (x *Version_Row) String() string {
 func (*Version_Row) ProtoMessage() {}
 
 func (x *Version_Row) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[26]
+	mi := &file_lot_wire_parking_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,8 +1566,7 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x06behind\x18\x05 \x01(\bR\x06behind\"R\n" +
 	"\vPushRequest\x12\x14\n" +
 	"\x05delta\x18\x01 \x01(\fR\x05delta\x12-\n" +
-	"\aversion\x18\x02 \x01(\v2\x13.parking.v1.VersionR\aversion\"\v\n" +
-	"\tPushReply\"O\n" +
+	"\aversion\x18\x02 \x01(\v2\x13.parking.v1.VersionR\aversion\"O\n" +
 	"\aVerdict\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1c\n" +
@@ -1635,13 +1598,12 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x05delta\x18\x02 \x01(\fR\x05delta\"\r\n" +
 	"\vKillRequest\":\n" +
 	"\tKillReply\x12-\n" +
-	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict2\x8e\x04\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict2\xd6\x03\n" +
 	"\x04Peer\x129\n" +
 	"\x05Hello\x12\x18.parking.v1.HelloRequest\x1a\x16.parking.v1.HelloReply\x128\n" +
 	"\x04Hold\x12\x17.parking.v1.HoldRequest\x1a\x15.parking.v1.HoldReply0\x01\x12<\n" +
 	"\x06Digest\x12\x19.parking.v1.DigestRequest\x1a\x17.parking.v1.DigestReply\x128\n" +
 	"\x04Pull\x12\x17.parking.v1.PullRequest\x1a\x15.parking.v1.PullChunk0\x01\x126\n" +
-	"\x04Push\x12\x17.parking.v1.PushRequest\x1a\x15.parking.v1.PushReply\x126\n" +
 	"\x04Pass\x12\x17.parking.v1.PassRequest\x1a\x15.parking.v1.PassReply\x126\n" +
 	"\x04Take\x12\x17.parking.v1.TakeRequest\x1a\x15.parking.v1.TakeReply\x129\n" +
 	"\x05Order\x12\x18.parking.v1.OrderRequest\x1a\x16.parking.v1.OrderReply\x126\n" +
@@ -1659,7 +1621,7 @@ func file_lot_wire_parking_proto_rawDescGZIP() []byte {
 	return file_lot_wire_parking_proto_rawDescData
 }
 
-var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_lot_wire_parking_proto_goTypes = []any{
 	(*Replica)(nil),       // 0: parking.v1.Replica
 	(*Version)(nil),       // 1: parking.v1.Version
@@ -1677,20 +1639,19 @@ var file_lot_wire_parking_proto_goTypes = []any{
 	(*PullRequest)(nil),   // 13: parking.v1.PullRequest
 	(*PullChunk)(nil),     // 14: parking.v1.PullChunk
 	(*PushRequest)(nil),   // 15: parking.v1.PushRequest
-	(*PushReply)(nil),     // 16: parking.v1.PushReply
-	(*Verdict)(nil),       // 17: parking.v1.Verdict
-	(*PassRequest)(nil),   // 18: parking.v1.PassRequest
-	(*PassReply)(nil),     // 19: parking.v1.PassReply
-	(*TakeRequest)(nil),   // 20: parking.v1.TakeRequest
-	(*TakeReply)(nil),     // 21: parking.v1.TakeReply
-	(*OrderRequest)(nil),  // 22: parking.v1.OrderRequest
-	(*OrderReply)(nil),    // 23: parking.v1.OrderReply
-	(*KillRequest)(nil),   // 24: parking.v1.KillRequest
-	(*KillReply)(nil),     // 25: parking.v1.KillReply
-	(*Version_Row)(nil),   // 26: parking.v1.Version.Row
+	(*Verdict)(nil),       // 16: parking.v1.Verdict
+	(*PassRequest)(nil),   // 17: parking.v1.PassRequest
+	(*PassReply)(nil),     // 18: parking.v1.PassReply
+	(*TakeRequest)(nil),   // 19: parking.v1.TakeRequest
+	(*TakeReply)(nil),     // 20: parking.v1.TakeReply
+	(*OrderRequest)(nil),  // 21: parking.v1.OrderRequest
+	(*OrderReply)(nil),    // 22: parking.v1.OrderReply
+	(*KillRequest)(nil),   // 23: parking.v1.KillRequest
+	(*KillReply)(nil),     // 24: parking.v1.KillReply
+	(*Version_Row)(nil),   // 25: parking.v1.Version.Row
 }
 var file_lot_wire_parking_proto_depIdxs = []int32{
-	26, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
+	25, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
 	1,  // 1: parking.v1.StateChunk.version:type_name -> parking.v1.Version
 	1,  // 2: parking.v1.Announcement.version:type_name -> parking.v1.Version
 	1,  // 3: parking.v1.PullRequest.version:type_name -> parking.v1.Version
@@ -1698,32 +1659,30 @@ var file_lot_wire_parking_proto_depIdxs = []int32{
 	2,  // 5: parking.v1.PullChunk.state:type_name -> parking.v1.StateChunk
 	1,  // 6: parking.v1.PushRequest.version:type_name -> parking.v1.Version
 	1,  // 7: parking.v1.PassRequest.version:type_name -> parking.v1.Version
-	17, // 8: parking.v1.PassReply.verdict:type_name -> parking.v1.Verdict
+	16, // 8: parking.v1.PassReply.verdict:type_name -> parking.v1.Verdict
 	1,  // 9: parking.v1.TakeRequest.version:type_name -> parking.v1.Version
-	17, // 10: parking.v1.TakeReply.verdict:type_name -> parking.v1.Verdict
-	17, // 11: parking.v1.OrderReply.verdict:type_name -> parking.v1.Verdict
-	17, // 12: parking.v1.KillReply.verdict:type_name -> parking.v1.Verdict
+	16, // 10: parking.v1.TakeReply.verdict:type_name -> parking.v1.Verdict
+	16, // 11: parking.v1.OrderReply.verdict:type_name -> parking.v1.Verdict
+	16, // 12: parking.v1.KillReply.verdict:type_name -> parking.v1.Verdict
 	0,  // 13: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
 	7,  // 14: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
 	9,  // 15: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
 	11, // 16: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
 	13, // 17: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
-	15, // 18: parking.v1.Peer.Push:input_type -> parking.v1.PushRequest
-	18, // 19: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
-	20, // 20: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
-	22, // 21: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
-	24, // 22: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
-	8,  // 23: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
-	10, // 24: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
-	12, // 25: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
-	14, // 26: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
-	16, // 27: parking.v1.Peer.Push:output_type -> parking.v1.PushReply
-	19, // 28: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
-	21, // 29: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
-	23, // 30: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
-	25, // 31: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
-	23, // [23:32] is the sub-list for method output_type
-	14, // [14:23] is the sub-list for method input_type
+	17, // 18: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
+	19, // 19: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
+	21, // 20: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
+	23, // 21: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
+	8,  // 22: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
+	10, // 23: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
+	12, // 24: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
+	14, // 25: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
+	18, // 26: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
+	20, // 27: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
+	22, // 28: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
+	24, // 29: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
+	22, // [22:30] is the sub-list for method output_type
+	14, // [14:22] is the sub-list for method input_type
 	14, // [14:14] is the sub-list for extension type_name
 	14, // [14:14] is the sub-list for extension extendee
 	0,  // [0:14] is the sub-list for field type_name
@@ -1734,7 +1693,7 @@ func file_lot_wire_parking_proto_init() {
 	if File_lot_wire_parking_proto != nil {
 		return
 	}
-	file_lot_wire_parking_proto_msgTypes[22].OneofWrappers = []any{
+	file_lot_wire_parking_proto_msgTypes[21].OneofWrappers = []any{
 		(*OrderRequest_Crash)(nil),
 		(*OrderRequest_MoveTo)(nil),
 	}
@@ -1744,7 +1703,7 @@ func file_lot_wire_parking_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lot_wire_parking_proto_rawDesc), len(file_lot_wire_parking_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

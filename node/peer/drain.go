@@ -17,16 +17,21 @@ type Drain struct {
 // Wrap returns h, counted. Requests that come after Wait began are not served.
 func (d *Drain) Wrap(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.mu.Lock()
-		if d.shut {
-			d.mu.Unlock()
-			return
-		}
-		d.under.Add(1)
-		d.mu.Unlock()
-		defer d.under.Done()
-		h.ServeHTTP(w, r)
+		d.during(func() { h.ServeHTTP(w, r) })
 	})
+}
+
+// during calls f, counted, unless Wait has begun.
+func (d *Drain) during(f func()) {
+	d.mu.Lock()
+	if d.shut {
+		d.mu.Unlock()
+		return
+	}
+	d.under.Add(1)
+	d.mu.Unlock()
+	defer d.under.Done()
+	f()
 }
 
 // Wait blocks until all requests under way have been handled.

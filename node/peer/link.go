@@ -51,6 +51,7 @@ type Link struct {
 	addr   string
 	name   string
 	tls    *tls.Config
+	lane   *tls.Config
 	http   *http.Transport
 
 	mu     sync.Mutex
@@ -75,7 +76,7 @@ func (c *conn) Close() error {
 // NewLink returns a link to the node at addr, which must be the one called
 // name unless name is empty. It does not connect yet.
 func NewLink(d Dialer, cert *cookie.Certificate, name, addr string) *Link {
-	l := &Link{dialer: d, addr: addr, name: name, tls: cert.Client(name, protocol), conns: make(map[*conn]struct{})}
+	l := &Link{dialer: d, addr: addr, name: name, tls: cert.Client(name, protocol), lane: cert.Client(name, laneProtocol), conns: make(map[*conn]struct{})}
 	var h2 http.Protocols
 	h2.SetHTTP2(true)
 	l.http = &http.Transport{
@@ -92,7 +93,10 @@ func NewLink(d Dialer, cert *cookie.Certificate, name, addr string) *Link {
 	return l
 }
 
-func (l *Link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+func (l *Link) dial(ctx context.Context, _, _ string) (net.Conn, error) { return l.dialTLS(ctx, l.tls) }
+
+// dialTLS makes a connection, which ends with the link.
+func (l *Link) dialTLS(ctx context.Context, config *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	dialled, err := l.dialer.Dial(l.addr, l.name, dialTimeout)
@@ -108,7 +112,7 @@ func (l *Link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		raw.Close()
 		return nil, fmt.Errorf("%w: %w", ErrDial, net.ErrClosed)
 	}
-	c := tls.Client(raw, l.tls)
+	c := tls.Client(raw, config)
 	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("%w: %w", ErrDial, cookie.Classify(err))

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,21 +13,32 @@ import (
 
 	"connectrpc.com/connect"
 
+	"parking/lot/wire"
 	"parking/lot/wire/wireconnect"
 	"parking/node/cookie"
 )
 
-// Serve answers other nodes' calls on l with h until ctx ends, and returns
-// when the handlers have. A handler finds its caller with Caller.
-func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h wireconnect.PeerHandler, logger *slog.Logger) error {
+// Serve answers other nodes' calls on l with h, and what comes by their lanes
+// with push, until ctx ends, and returns when the handlers have. A handler finds
+// its caller with Caller.
+func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h wireconnect.PeerHandler, push func(context.Context, *wire.PushRequest) error, logger *slog.Logger) error {
 	mux := http.NewServeMux()
 	mux.Handle(wireconnect.NewPeerHandler(h, connect.WithReadMaxBytes(maxMessage)))
 	var h2 http.Protocols
 	h2.SetHTTP2(true)
 	var calls Drain
+	lane := func(_ *http.Server, c *tls.Conn, _ http.Handler) {
+		calls.during(func() {
+			end := laneEnd{conn: c, r: bufio.NewReader(c)}
+			if err := end.serve(ctx, push); err != nil && ctx.Err() == nil {
+				logger.Debug("lane", "err", err)
+			}
+		})
+	}
 	srv := &http.Server{
 		Handler:           calls.Wrap(identified(mux)),
-		TLSConfig:         cert.Server(protocol),
+		TLSConfig:         cert.Server(protocol, laneProtocol),
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){laneProtocol: lane},
 		Protocols:         &h2,
 		ReadHeaderTimeout: 5 * time.Second,
 		ErrorLog:          log.New(lines{logger}, "", 0),

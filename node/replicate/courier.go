@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"connectrpc.com/connect"
-
 	"parking/lot/crdt"
 	"parking/lot/wire"
 )
@@ -24,8 +22,7 @@ const (
 	courierPause = 100 * time.Millisecond
 )
 
-// couriers bring mutations straight to other nodes, over the streams that are
-// held to them: each node is sent what gathered while it was answering, so that
+// couriers bring mutations straight to other nodes, by lanes that stay open: each node is sent what gathered while it was answering, so that
 // a busy writer's mutations travel in large groups and a quiet one's at once.
 // What a node got to see of one courier has no gaps: where something was lost,
 // what comes next makes the node pull.
@@ -43,6 +40,10 @@ type courier struct {
 	last   *flight // the latest that waits, or the one before
 	flying bool    // a goroutine is at it
 	lost   bool    // a flight failed: the next one makes the node pull
+
+	ctx    context.Context // of all it does
+	forget func()          // ends that
+	lane   Lane            // nil: none is open; the flying goroutine's
 }
 
 // flight is one message, and its answer: the node has joined it, and all that
@@ -79,13 +80,13 @@ func (c *couriers) hand(names []string, ms []crdt.Mutation) {
 		k := c.all[name]
 		if k == nil {
 			k = &courier{}
+			k.ctx, k.forget = context.WithCancel(c.ctx)
 			c.all[name] = k
 		}
 		k.load(ms)
 		if !k.flying {
 			k.flying = true
-			ctx := c.ctx
-			c.wg.Go(func() { c.fly(ctx, name, k) })
+			c.wg.Go(func() { c.fly(name, k) })
 		}
 	}
 }
@@ -103,7 +104,7 @@ func (k *courier) load(ms []crdt.Mutation) {
 }
 
 // fly makes flights until nothing waits.
-func (c *couriers) fly(ctx context.Context, name string, k *courier) {
+func (c *couriers) fly(name string, k *courier) {
 	for {
 		c.mu.Lock()
 		if len(k.waits) == 0 {
@@ -114,7 +115,7 @@ func (c *couriers) fly(ctx context.Context, name string, k *courier) {
 		f := k.waits[0]
 		k.waits = slices.Delete(k.waits, 0, 1)
 		c.mu.Unlock()
-		f.err = c.r.deliver(ctx, name, f)
+		f.err = c.r.deliver(name, k, f)
 		f.ms = nil
 		close(f.done)
 		if f.err == nil {
@@ -128,7 +129,7 @@ func (c *couriers) fly(ctx context.Context, name string, k *courier) {
 			k.lost = true
 		}
 		c.mu.Unlock()
-		pause(ctx, courierPause)
+		pause(k.ctx, courierPause)
 	}
 }
 
@@ -154,17 +155,17 @@ func (c *couriers) forget(names []string) {
 			keep[name] = k
 		}
 	}
+	for name, k := range c.all {
+		if keep[name] == nil {
+			k.forget()
+		}
+	}
 	c.all = keep
 }
 
-// deliver sends one flight and waits for the answer.
-func (r *Replicator) deliver(ctx context.Context, name string, f *flight) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	client, ok := r.peers.Client(name)
-	if !ok {
-		return notThere(name)
-	}
+// deliver sends one flight and waits for the answer. A lane that was left open
+// may have ended meanwhile, so that a fresh one is tried then.
+func (r *Replicator) deliver(name string, k *courier, f *flight) error {
 	req := &wire.PushRequest{}
 	position := r.store.Made()
 	if f.pull {
@@ -172,8 +173,24 @@ func (r *Replicator) deliver(ctx context.Context, name string, f *flight) error 
 	} else {
 		req.Delta = crdt.Encode(f.ms...)
 	}
-	if _, err := client.Push(ctx, connect.NewRequest(req)); err != nil {
-		return err
+	for {
+		fresh := k.lane == nil
+		if fresh {
+			lane, err := r.peers.Lane(k.ctx, name)
+			if err != nil {
+				return err
+			}
+			k.lane = lane
+		}
+		err := k.lane.Carry(req, answerTimeout)
+		if err == nil {
+			break
+		}
+		k.lane.Close()
+		k.lane = nil
+		if fresh || k.ctx.Err() != nil {
+			return err
+		}
 	}
 	if r.direct {
 		r.pace.heard(name, position)

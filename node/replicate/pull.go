@@ -135,7 +135,7 @@ func (r *Replicator) PullFrom(ctx context.Context, name string) error {
 func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
 	client, ok := r.peers.Client(k.name)
 	if !ok {
-		return notThere(k.name)
+		return NotThere(k.name)
 	}
 	switch k.what {
 	case pullCalm:
@@ -161,7 +161,8 @@ func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
 	return err
 }
 
-func notThere(name string) error {
+// NotThere is the error where the node of that name is not there.
+func NotThere(name string) error {
 	return fmt.Errorf("replicate: %s is not there to be spoken to", name)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"parking/lot/crdt"
+	"parking/lot/wire"
 	"parking/lot/wire/wireconnect"
 )
 
@@ -23,6 +24,16 @@ type Gossip interface {
 type Peers interface {
 	Names() []string                                   // those alive now
 	Client(name string) (wireconnect.PeerClient, bool) // does not connect yet
+	Lane(ctx context.Context, name string) (Lane, error)
+}
+
+// A Lane carries messages to one node, each answered before the next leaves: a
+// peer.Lane. It ends with the context that it was opened with.
+type Lane interface {
+	// Carry blocks until the node has dealt with the message, or the timeout
+	// has passed. After an error the lane is of no more use.
+	Carry(m *wire.PushRequest, timeout time.Duration) error
+	Close()
 }
 
 // Config says how to replicate.

@@ -25,9 +25,9 @@ const (
 	maxLoad = 1 << 14
 	// maxAwaited bounds the plates that one call waits for.
 	maxAwaited = 1 << 22
-	// flushEvery is how long messages are apart. When a plate came is known by
-	// then, and telling of each at once would be most of what is measured.
-	flushEvery = 20 * time.Millisecond
+	// flushEvery is how long messages are apart. When a plate came is known from
+	// its event, and telling it at once would disturb what is measured.
+	flushEvery = 100 * time.Millisecond
 	// maxBatch bounds the plates in one message.
 	maxBatch = 1 << 13
 	// lookEvery is how often the gates are looked at: one that starts or stops
@@ -122,26 +122,32 @@ func (s server) Arrivals(ctx context.Context, req *connect.Request[wire.Arrivals
 		return err
 	}
 	a := arrivals{node: s.node, prefix: m.GetPrefix(), first: m.GetFirst(), seen: make([]bool, m.GetCount())}
+	now, cancel := context.WithCancel(ctx)
+	cancel() // of events, only those that are there
+	pause := time.NewTicker(flushEvery)
+	defer pause.Stop()
 	for {
-		events, missed := sub.Next(ctx)
-		if len(events) == 0 && missed == 0 {
-			return nil // the call or the node ends
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil
 		}
-		for _, e := range events {
-			a.note(e)
-		}
-		if missed > 0 {
-			a.look(time.Now())
+		for {
+			events, missed := sub.Next(now)
+			if len(events) == 0 && missed == 0 {
+				break
+			}
+			for _, e := range events {
+				a.note(e)
+			}
+			if missed > 0 {
+				a.look(time.Now())
+			}
 		}
 		for part := range a.parts() {
 			if err := stream.Send(part); err != nil {
 				return err
 			}
-		}
-		select { // what comes meanwhile goes in one message
-		case <-ctx.Done():
-			return nil
-		case <-time.After(flushEvery):
 		}
 	}
 }

@@ -45,8 +45,6 @@ const (
 	PeerDigestProcedure = "/parking.v1.Peer/Digest"
 	// PeerPullProcedure is the fully-qualified name of the Peer's Pull RPC.
 	PeerPullProcedure = "/parking.v1.Peer/Pull"
-	// PeerPushProcedure is the fully-qualified name of the Peer's Push RPC.
-	PeerPushProcedure = "/parking.v1.Peer/Push"
 	// PeerPassProcedure is the fully-qualified name of the Peer's Pass RPC.
 	PeerPassProcedure = "/parking.v1.Peer/Pass"
 	// PeerTakeProcedure is the fully-qualified name of the Peer's Take RPC.
@@ -67,8 +65,6 @@ type PeerClient interface {
 	Digest(context.Context, *connect.Request[wire.DigestRequest]) (*connect.Response[wire.DigestReply], error)
 	// Pull streams what the caller lacks.
 	Pull(context.Context, *connect.Request[wire.PullRequest]) (*connect.ServerStreamForClient[wire.PullChunk], error)
-	// Push brings changes.
-	Push(context.Context, *connect.Request[wire.PushRequest]) (*connect.Response[wire.PushReply], error)
 	// Pass sends a vehicle through a gate that runs on the callee.
 	Pass(context.Context, *connect.Request[wire.PassRequest]) (*connect.Response[wire.PassReply], error)
 	// Take makes the callee run a gate that the caller has stopped.
@@ -114,12 +110,6 @@ func NewPeerClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(peerMethods.ByName("Pull")),
 			connect.WithClientOptions(opts...),
 		),
-		push: connect.NewClient[wire.PushRequest, wire.PushReply](
-			httpClient,
-			baseURL+PeerPushProcedure,
-			connect.WithSchema(peerMethods.ByName("Push")),
-			connect.WithClientOptions(opts...),
-		),
 		pass: connect.NewClient[wire.PassRequest, wire.PassReply](
 			httpClient,
 			baseURL+PeerPassProcedure,
@@ -153,7 +143,6 @@ type peerClient struct {
 	hold   *connect.Client[wire.HoldRequest, wire.HoldReply]
 	digest *connect.Client[wire.DigestRequest, wire.DigestReply]
 	pull   *connect.Client[wire.PullRequest, wire.PullChunk]
-	push   *connect.Client[wire.PushRequest, wire.PushReply]
 	pass   *connect.Client[wire.PassRequest, wire.PassReply]
 	take   *connect.Client[wire.TakeRequest, wire.TakeReply]
 	order  *connect.Client[wire.OrderRequest, wire.OrderReply]
@@ -178,11 +167,6 @@ func (c *peerClient) Digest(ctx context.Context, req *connect.Request[wire.Diges
 // Pull calls parking.v1.Peer.Pull.
 func (c *peerClient) Pull(ctx context.Context, req *connect.Request[wire.PullRequest]) (*connect.ServerStreamForClient[wire.PullChunk], error) {
 	return c.pull.CallServerStream(ctx, req)
-}
-
-// Push calls parking.v1.Peer.Push.
-func (c *peerClient) Push(ctx context.Context, req *connect.Request[wire.PushRequest]) (*connect.Response[wire.PushReply], error) {
-	return c.push.CallUnary(ctx, req)
 }
 
 // Pass calls parking.v1.Peer.Pass.
@@ -215,8 +199,6 @@ type PeerHandler interface {
 	Digest(context.Context, *connect.Request[wire.DigestRequest]) (*connect.Response[wire.DigestReply], error)
 	// Pull streams what the caller lacks.
 	Pull(context.Context, *connect.Request[wire.PullRequest], *connect.ServerStream[wire.PullChunk]) error
-	// Push brings changes.
-	Push(context.Context, *connect.Request[wire.PushRequest]) (*connect.Response[wire.PushReply], error)
 	// Pass sends a vehicle through a gate that runs on the callee.
 	Pass(context.Context, *connect.Request[wire.PassRequest]) (*connect.Response[wire.PassReply], error)
 	// Take makes the callee run a gate that the caller has stopped.
@@ -258,12 +240,6 @@ func NewPeerHandler(svc PeerHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(peerMethods.ByName("Pull")),
 		connect.WithHandlerOptions(opts...),
 	)
-	peerPushHandler := connect.NewUnaryHandler(
-		PeerPushProcedure,
-		svc.Push,
-		connect.WithSchema(peerMethods.ByName("Push")),
-		connect.WithHandlerOptions(opts...),
-	)
 	peerPassHandler := connect.NewUnaryHandler(
 		PeerPassProcedure,
 		svc.Pass,
@@ -298,8 +274,6 @@ func NewPeerHandler(svc PeerHandler, opts ...connect.HandlerOption) (string, htt
 			peerDigestHandler.ServeHTTP(w, r)
 		case PeerPullProcedure:
 			peerPullHandler.ServeHTTP(w, r)
-		case PeerPushProcedure:
-			peerPushHandler.ServeHTTP(w, r)
 		case PeerPassProcedure:
 			peerPassHandler.ServeHTTP(w, r)
 		case PeerTakeProcedure:
@@ -331,10 +305,6 @@ func (UnimplementedPeerHandler) Digest(context.Context, *connect.Request[wire.Di
 
 func (UnimplementedPeerHandler) Pull(context.Context, *connect.Request[wire.PullRequest], *connect.ServerStream[wire.PullChunk]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Pull is not implemented"))
-}
-
-func (UnimplementedPeerHandler) Push(context.Context, *connect.Request[wire.PushRequest]) (*connect.Response[wire.PushReply], error) {
-	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Push is not implemented"))
 }
 
 func (UnimplementedPeerHandler) Pass(context.Context, *connect.Request[wire.PassRequest]) (*connect.Response[wire.PassReply], error) {
