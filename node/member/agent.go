@@ -19,9 +19,6 @@ import (
 // Serf accepts larger ones and never sends them.
 const MaxEvent = 1280
 
-// gossipNodes is how many nodes a round of gossip tells.
-const gossipNodes = 3
-
 // eventName is the name of every user event: Serf keeps one counter a name.
 const eventName = "d"
 
@@ -104,7 +101,7 @@ func laptop(cfg Config) *serf.Config {
 	ml.SecretKey = cfg.Key
 	ml.Label = cfg.Cluster
 	ml.GossipInterval = cfg.Gossip
-	ml.GossipNodes = gossipNodes
+	ml.GossipNodes = 3
 	ml.RetransmitMult = 4
 	ml.UDPBufferSize = 60000
 	ml.HandoffQueueDepth = 65536
@@ -146,7 +143,7 @@ func (a *Agent) drain(in <-chan serf.Event) {
 		case e := <-in:
 			switch e := e.(type) {
 			case serf.UserEvent:
-				a.gossip.tell() // others
+				a.gossip.tell(e.Payload)
 				select {
 				case a.events <- e.Payload:
 				default: // a hint was lost; anti-entropy will tell
@@ -229,7 +226,7 @@ func (a *Agent) Broadcast(payload []byte) error {
 	if err := a.serf.UserEvent(eventName, payload, false); err != nil {
 		return fmt.Errorf("member: event: %w", err)
 	}
-	a.gossip.tell()
+	a.gossip.tell(payload)
 	return nil
 }
 

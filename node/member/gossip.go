@@ -2,32 +2,37 @@ package member
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
 )
 
 const (
-	// spread is the time between two rounds of gossip while there is something
-	// to tell.
-	spread = 2 * time.Millisecond
-	// maxRound bounds the bytes that a round sends to one node. What is more
-	// than that goes in memberlist's own rounds, in larger packets.
-	maxRound = 3 * MaxEvent
-	// perMessage is the room a message takes in a packet beside itself.
-	perMessage = 3
+	// wave is how many nodes are told of news at once. Of a large cluster all
+	// but e^-wave hear of it so.
+	wave = 4
+	// maxWave bounds the bytes that are told at once to one node. What is more
+	// than that waits for memberlist's rounds, which send it in larger packets.
+	maxWave = 3 * MaxEvent
+	// pause is the time from one wave to the next: what comes meanwhile goes
+	// together.
+	pause = time.Millisecond
+	// envelope is the most that Serf puts around a payload, in bytes.
+	envelope = 48
 )
 
 // A gossiper tells news at once. Memberlist gossips when its ticker says so: a
-// short interval costs a quiet node the most of its CPU, a long one is what a
-// change waits at each hop. So the ticker is slow, and rounds of the gossiper's
-// own, which send what memberlist's would, begin with the news and end with it.
-//
-// Whatever is sent counts as a transmission, by whichever rounds: a message is
-// told RetransmitMult * ceil(log10(n+1)) times by each node, as ever.
+// short interval costs a quiet node most of its CPU, a long one is what a change
+// waits at each hop. So the ticker is slow, and whoever hears of an event for the
+// first time tells a few others at random immediately. It is those messages that
+// memberlist would send; a wave counts as one of the RetransmitMult *
+// ceil(log10(n+1)) times that a message is sent in the ticker's rounds, which
+// bring it to whom the waves have missed.
 type gossiper struct {
 	list  *memberlist.Memberlist
 	queue memberlist.Delegate // holds what waits to be gossiped
+	fresh atomic.Int64        // bytes of news in the queue, about
 	news  chan struct{}
 }
 
@@ -35,62 +40,55 @@ func newGossiper(list *memberlist.Memberlist, queue memberlist.Delegate) *gossip
 	return &gossiper{list: list, queue: queue, news: make(chan struct{}, 1)}
 }
 
-// tell begins rounds, if none are under way. It does not block.
-func (g *gossiper) tell() {
+// tell makes an event with that payload, which is in the queue or about to be,
+// leave at once. It does not block.
+func (g *gossiper) tell(payload []byte) {
+	g.fresh.Add(int64(len(payload) + envelope))
 	select {
 	case g.news <- struct{}{}:
 	default:
 	}
 }
 
-// run gossips until done is closed.
+// run sends waves until done is closed.
 func (g *gossiper) run(done <-chan struct{}) {
-	pause := time.NewTicker(spread)
-	defer pause.Stop()
+	rest := time.NewTimer(0)
+	defer rest.Stop()
 	for {
-		pause.Stop() // a ticker that nobody waits for would wake the process
 		select {
 		case <-g.news:
 		case <-done:
 			return
 		}
-		pause.Reset(spread)
-		// News may come a moment before they are in the queue: one round that
-		// finds nothing does not end it.
-		for quiet := 0; quiet < 2; quiet++ {
-			if g.round() {
-				quiet = 0
-			}
-			select {
-			case <-pause.C:
-			case <-done:
-				return
-			}
+		g.send(int(min(g.fresh.Swap(0), maxWave)))
+		rest.Reset(pause)
+		select {
+		case <-rest.C:
+		case <-done:
+			return
 		}
 	}
 }
 
-// round tells a few nodes, at random, what waits to be told. It reports
-// whether there was anything.
-func (g *gossiper) round() bool {
+// send tells so many bytes of what waits. The queue gives what was sent least
+// first, and that is the news.
+func (g *gossiper) send(bytes int) {
+	messages := g.queue.GetBroadcasts(0, bytes)
+	if len(messages) == 0 {
+		return
+	}
 	targets := g.list.Members() // a copy
 	rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
-	self, told, some := g.list.LocalNode().Name, 0, false
+	self, told := g.list.LocalNode().Name, 0
 	for _, to := range targets {
 		if to.Name == self {
 			continue
 		}
-		if told++; told > gossipNodes {
-			break
+		if told++; told > wave {
+			return
 		}
-		messages := g.queue.GetBroadcasts(perMessage, maxRound)
-		if len(messages) == 0 {
-			break
-		}
-		some = true
 		for _, m := range messages {
-			_ = g.list.SendBestEffort(to, m) // the next round may come through
+			_ = g.list.SendBestEffort(to, m) // the ticker's rounds may come through
 		}
 	}
-	return some
 }
