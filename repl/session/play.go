@@ -104,7 +104,8 @@ type answer struct {
 func (c *command) ask(ctx context.Context, out *transcript, t *terminal) (answer, error) {
 	var seen, document bytes.Buffer
 	shown := io.MultiWriter(out, &seen)
-	t.shell.Options = repl.Options{Format: repl.Table, Color: out.painter().on}
+	// What was set for the terminal stays.
+	t.shell.Options.Format, t.shell.Options.Color = repl.Table, out.painter().on
 	if len(c.fields) > 0 {
 		t.shell.Options.Format = repl.JSON
 	}
