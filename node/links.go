@@ -146,7 +146,7 @@ func (l *links) Lane(ctx context.Context, name string) (replicate.Lane, error) {
 	if !ok {
 		return nil, replicate.NotThere(name)
 	}
-	return k.Link.Lane(ctx)
+	return k.Lane(ctx)
 }
 
 func (l *links) to(name string) (*link, bool) {

@@ -3,14 +3,10 @@ package member
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -25,9 +21,6 @@ type (
 	Packet  = memberlist.Packet
 	Address = memberlist.Address
 )
-
-// ErrPortTaken is the error of a port that another process listens on.
-var ErrPortTaken = errors.New("member: port in use")
 
 // A Mux shares one transport between the agent and the node's own streams:
 // the first byte of an accepted connection tells them apart. It is the
@@ -136,8 +129,8 @@ func NewMux(t Transport) (*Mux, error) {
 }
 
 // accept takes connections until the transport has ended, not just until it is
-// told to: memberlist's waits in its Shutdown for those it has accepted to be
-// taken.
+// told to: memberlist's own, say, waits in its Shutdown for those it has accepted
+// to be taken.
 func (m *Mux) accept() {
 	defer m.wg.Done()
 	slots := make(chan struct{}, maxPeeks)
@@ -225,67 +218,3 @@ type peeked struct {
 }
 
 func (p *peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
-
-// Listen opens the host's network at ip and port; port 0 takes a free one.
-func Listen(ip net.IP, port int, log *slog.Logger) (Transport, error) {
-	for tries := 10; ; tries-- {
-		t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
-			BindAddrs: []string{ip.String()},
-			BindPort:  port,
-			Logger:    newLogger(log),
-		})
-		switch {
-		case err == nil:
-			return &hostNetwork{t, ip}, nil
-		case port != 0:
-			// memberlist wraps errors as text; ask the kernel again.
-			if busy(ip, port) {
-				return nil, fmt.Errorf("%w: %s", ErrPortTaken, net.JoinHostPort(ip.String(), strconv.Itoa(port)))
-			}
-			fallthrough
-		case tries == 0:
-			return nil, fmt.Errorf("member: %w", err)
-		}
-	}
-}
-
-func busy(ip net.IP, port int) bool {
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: ip, Port: port})
-	if err == nil {
-		l.Close()
-		var u *net.UDPConn
-		if u, err = net.ListenUDP("udp", &net.UDPAddr{IP: ip, Port: port}); err == nil {
-			u.Close()
-		}
-	}
-	return errors.Is(err, syscall.EADDRINUSE)
-}
-
-// hostNetwork advertises the address that it is bound to.
-type hostNetwork struct {
-	*memberlist.NetTransport
-	ip net.IP
-}
-
-func (h *hostNetwork) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
-	ip := h.ip
-	if ip.IsUnspecified() {
-		ip = reachable(ip.To4() != nil)
-	}
-	return ip, h.GetAutoBindPort(), nil
-}
-
-// reachable returns an address of this host that others may reach it by, of
-// the family that it listens on; the loopback if there is none.
-func reachable(v4 bool) net.IP {
-	addrs, _ := net.InterfaceAddrs()
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() && (n.IP.To4() != nil) == v4 {
-			return n.IP
-		}
-	}
-	if v4 {
-		return net.IPv4(127, 0, 0, 1)
-	}
-	return net.IPv6loopback
-}
