@@ -74,7 +74,7 @@ func DefaultConfig() Config {
 		Gates:   Setting{Value: 4},
 		Spaces:  Setting{Value: 100},
 		Push:    Gossip,
-		Gossip:  50 * time.Millisecond,
+		Gossip:  10 * time.Millisecond,
 		Pull:    time.Second,
 		Die:     func() { panic("node: nobody said how to die") },
 		Now:     time.Now,

@@ -22,7 +22,8 @@ const (
 	courierPause = 100 * time.Millisecond
 )
 
-// couriers bring mutations straight to other nodes, by lanes that stay open: each node is sent what gathered while it was answering, so that
+// couriers bring mutations straight to other nodes, by lanes that stay open:
+// each node is sent what gathered while it was answering, so that
 // a busy writer's mutations travel in large groups and a quiet one's at once.
 // What a node got to see of one courier has no gaps: where something was lost,
 // what comes next makes the node pull.
