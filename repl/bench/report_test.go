@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,16 +63,17 @@ func TestOpenLoop(t *testing.T) {
 		if got := last.Sub(begin); got != time.Second {
 			t.Errorf("the last was due after %v", got)
 		}
-		broken, times := errors.New("broken"), 0
+		broken := errors.New("broken")
+		var times atomic.Int64
 		err := openLoop(t.Context(), 1000, time.Second, func(_ context.Context, i int, _ time.Time) error {
-			times++
+			times.Add(1)
 			if i == 2 {
 				return broken
 			}
 			return nil
 		})
-		if !errors.Is(err, broken) || times != 3 {
-			t.Errorf("%v after %d times", err, times)
+		if !errors.Is(err, broken) || times.Load() != 3 {
+			t.Errorf("%v after %d times", err, times.Load())
 		}
 	})
 }
