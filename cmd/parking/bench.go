@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,12 +26,12 @@ type measuring struct {
 	Nodes     string        `koanf:"nodes"`
 	Attach    string        `koanf:"attach"`
 	Runs      int           `koanf:"runs"`
-	Rate      int           `koanf:"rate"`
+	Rate      string        `koanf:"rate"`
 	Duration  time.Duration `koanf:"duration"`
-	Batch     int           `koanf:"batch"`
+	Batch     string        `koanf:"batch"`
 	Writers   int           `koanf:"writers"`
 	Size      string        `koanf:"size"`
-	UnderLoad int           `koanf:"under-load"`
+	UnderLoad string        `koanf:"under-load"`
 	Times     int           `koanf:"times"`
 	NodeFlags []string      `koanf:"node-flag"`
 	Plots     string        `koanf:"plots"`
@@ -60,12 +61,12 @@ func benchCommand() *cobra.Command {
 	f.String("attach", "", "measure the cluster of the running node `NAME` instead of starting one")
 	f.String("cluster", "", "`NAME` of the cluster to attach to, where two nodes have the name")
 	f.Int("runs", d.Runs, "measure each `N` times; told are median and spread")
-	f.Int("rate", d.Rate, "`N` entries per second, in convergence and gates")
+	f.String("rate", strconv.Itoa(d.Rate), "`N` entries per second, in convergence and gates")
 	f.Duration("duration", d.Duration, "`DURATION` of convergence, throughput and gates")
-	f.Int("batch", d.Batch, "`N` entries that a writer records at once, in throughput")
+	f.String("batch", strconv.Itoa(d.Batch), "`N` entries that a writer records at once, in throughput")
 	f.Int("writers", d.Writers, "`N` writers per node, in throughput")
 	f.String("size", "", "`N` vehicles in the lot, in catch-up (100k) and idle (10k); several make a sweep")
-	f.Int("under-load", d.UnderLoad, "`N` changes per second that go on during catch-up")
+	f.String("under-load", "0", "`N` changes per second that go on during catch-up")
 	f.Int("times", d.Times, "`N` failovers, or starts, in a run")
 	f.StringArray("node-flag", nil, "a `FLAG` for the nodes that are started, with its value (repeatable)")
 	f.String("format", defaults().Format, "`FORMAT` of the report: table or json")
@@ -185,8 +186,7 @@ func measureAndTell(ctx context.Context, cfg bench.Config, opt repl.Options) (*b
 func (s *settings) benchConfig(names []string) (cfg bench.Config, err error) {
 	cfg = bench.DefaultConfig()
 	cfg.Workloads = names
-	cfg.Runs, cfg.Rate, cfg.Duration, cfg.Batch, cfg.Writers = s.Runs, s.Rate, s.Duration, s.Batch, s.Writers
-	cfg.UnderLoad, cfg.Times = s.UnderLoad, s.Times
+	cfg.Runs, cfg.Duration, cfg.Writers, cfg.Times = s.Runs, s.Duration, s.Writers, s.Times
 	if s.Attach != "" {
 		for _, name := range []string{"nodes", "node-flag"} {
 			if s.typed(name) {
@@ -195,6 +195,14 @@ func (s *settings) benchConfig(names []string) (cfg bench.Config, err error) {
 		}
 	} else if s.typed("cluster") {
 		return cfg, errors.New("--cluster tells which cluster to attach to; give --attach NAME, too")
+	}
+	for _, n := range []struct {
+		flag, typed string
+		to          *int
+	}{{"rate", s.Rate, &cfg.Rate}, {"batch", s.Batch, &cfg.Batch}, {"under-load", s.UnderLoad, &cfg.UnderLoad}} {
+		if *n.to, err = bench.ParseCount(n.typed); err != nil {
+			return cfg, fmt.Errorf("--%s: %w", n.flag, err)
+		}
 	}
 	if cfg.Nodes, err = bench.ParseCounts(s.Nodes); err != nil {
 		return cfg, fmt.Errorf("--nodes: %w", err)

@@ -6,10 +6,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kballard/go-shellquote"
 
 	"parking/node/discover"
 	"parking/repl"
@@ -91,4 +95,46 @@ func nodesIn(t *testing.T, temp string, count int) (found []discover.Entry) {
 	}
 	t.Fatalf("there are %d nodes", len(found))
 	return nil
+}
+
+// What the docs say to type is what bench takes.
+func TestBenchTakesWhatTheDocsSay(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile("(?m)(?:^    |`)(parking bench [^`#\n]+)")
+	seen := 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range command.FindAllStringSubmatch(string(text), -1) {
+			words, err := shellquote.Split(m[1])
+			if err != nil {
+				t.Fatalf("%s: %s: %v", page, m[1], err)
+			}
+			flags := benchCommand().Flags()
+			if err := flags.Parse(words[2:]); err != nil {
+				t.Errorf("%s: %s: %v", page, m[1], err)
+				continue
+			}
+			s, err := load(flags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg, err := s.benchConfig(flags.Args())
+			if s.Attach == "" && err == nil {
+				err = cfg.Validate()
+			}
+			if err != nil {
+				t.Errorf("%s: %s: %v", page, m[1], err)
+			}
+			seen++
+		}
+	}
+	if seen < 10 {
+		t.Errorf("%d commands were found", seen)
+	}
 }

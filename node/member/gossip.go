@@ -10,8 +10,8 @@ import (
 
 const (
 	// wave is how many nodes are told of news at once. Of a large cluster all
-	// but e^-wave hear of it so.
-	wave = 4
+	// but about e^-wave hear of it so.
+	wave = 6
 	// maxWave bounds the bytes that are told at once to one node. What is more
 	// than that waits for memberlist's rounds, which send it in larger packets.
 	maxWave = 3 * MaxEvent
@@ -26,9 +26,9 @@ const (
 // short interval costs a quiet node most of its CPU, a long one is what a change
 // waits at each hop. So the ticker is slow, and whoever hears of an event for the
 // first time tells a few others at random immediately. It is those messages that
-// memberlist would send; a wave counts as one of the RetransmitMult *
-// ceil(log10(n+1)) times that a message is sent in the ticker's rounds, which
-// bring it to whom the waves have missed.
+// memberlist would send, and each counts as one of the RetransmitMult *
+// ceil(log10(n+1)) times that a node sends a message. What a wave leaves of
+// them, the ticker's rounds use, for those whom the waves have missed.
 type gossiper struct {
 	list  *memberlist.Memberlist
 	queue memberlist.Delegate // holds what waits to be gossiped
@@ -70,13 +70,9 @@ func (g *gossiper) run(done <-chan struct{}) {
 	}
 }
 
-// send tells so many bytes of what waits. The queue gives what was sent least
-// first, and that is the news.
+// send tells each of a wave so many bytes of what waits. The queue gives what
+// was sent least first, and that is the news.
 func (g *gossiper) send(bytes int) {
-	messages := g.queue.GetBroadcasts(0, bytes)
-	if len(messages) == 0 {
-		return
-	}
 	targets := g.list.Members() // a copy
 	rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
 	self, told := g.list.LocalNode().Name, 0
@@ -87,7 +83,7 @@ func (g *gossiper) send(bytes int) {
 		if told++; told > wave {
 			return
 		}
-		for _, m := range messages {
+		for _, m := range g.queue.GetBroadcasts(0, bytes) {
 			_ = g.list.SendBestEffort(to, m) // the ticker's rounds may come through
 		}
 	}
