@@ -3,6 +3,10 @@ package node_test
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"io"
 	mathrand "math/rand/v2"
 	"net"
 	"slices"
@@ -257,6 +261,116 @@ func TestHostileCalls(t *testing.T) {
 		}
 		if now := l.gateEpochs(); now != epochs {
 			t.Errorf("gates moved: %s, then %s", epochs, now)
+		}
+		l.settled(3 * time.Second)
+	})
+}
+
+// What comes by a lane and is malformed, claims what cannot be, or comes from
+// somebody without the cookie, is refused, counted and logged, and changes
+// nothing; what was sent before may be sent again.
+func TestHostileLanes(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		nodes := l.cluster("larry", "gary")
+		larry := nodes[0]
+		if _, err := nodes[1].TrackEntry(t.Context(), "HONEST", 1); err != nil {
+			t.Fatal(err)
+		}
+		l.settled(3 * time.Second)
+		before := larry.Digest()
+		host, err := l.net.Host("10.0.0.9", 9000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := func(keys *cookie.Keys) (*tls.Conn, error) {
+			cert, err := keys.Certify(cookie.Identity{Cluster: "parking", Name: "mallory", Incarnation: 7}, rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := cert.Client("", "parking-lane/1")
+			config.InsecureSkipVerify, config.VerifyConnection = true, nil
+			raw, err := host.DialTimeout(larry.Addr(), time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := tls.Client(raw, config)
+			t.Cleanup(func() { c.Close() })
+			return c, c.Handshake()
+		}
+		// carry returns what larry answers, and how the lane ended if it did.
+		carry := func(c net.Conn, frame []byte) (answer byte, err error) {
+			if _, err := c.Write(frame); err != nil {
+				t.Fatal(err)
+			}
+			var b [1]byte
+			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+			_, err = io.ReadFull(c, b[:])
+			return b[0], err
+		}
+		frame := func(m *wire.PushRequest) []byte {
+			body, err := proto.Marshal(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
+		}
+		honest := entry("mallory", 7, 1, "MALLORY'S")
+		refused := uint64(0)
+		for what, b := range map[string][]byte{
+			"an endless message":  {0xff, 0xff, 0xff, 0xff, 1},
+			"garbage":             {0, 0, 0, 3, 0xff, 0xff, 0xff},
+			"half a delta":        frame(&wire.PushRequest{Delta: honest[:len(honest)/2]}),
+			"no sequence number":  frame(&wire.PushRequest{Delta: entry("mallory", 7, crdt.MaxSeq+1, "HUGE")}),
+			"a forged dot":        frame(&wire.PushRequest{Delta: entry("larry", larry.Status().Incarnation, 1000, "FORGED")}),
+			"a malformed version": frame(&wire.PushRequest{Version: &wire.Version{Rows: []*wire.Version_Row{{}}}}),
+		} {
+			c, err := open(testKeys())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if answer, err := carry(c, b); err == nil {
+				t.Errorf("%s was answered %d", what, answer)
+			}
+			if refused++; larry.Status().Refused != refused {
+				t.Errorf("%s: %d refusals were counted, want %d", what, larry.Status().Refused, refused)
+			}
+		}
+		if c, err := open(keysOf("x")); err == nil {
+			if answer, err := carry(c, frame(&wire.PushRequest{Delta: honest})); err == nil {
+				t.Errorf("a stranger was answered %d", answer)
+			}
+		}
+		if refused++; larry.Status().Refused != refused {
+			t.Errorf("a stranger: %d refusals were counted, want %d", larry.Status().Refused, refused)
+		}
+		unfinished, err := open(testKeys())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := carry(unfinished, []byte{0, 0, 1, 0, 1}); !errors.Is(err, io.EOF) {
+			t.Errorf("a message that did not go on ended with %v", err)
+		}
+		if larry.Digest() != before {
+			t.Errorf("hostile messages changed the lot: %+v", slices.Collect(larry.Read().Vehicles("")))
+		}
+		c, err := open(testKeys())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var once crdt.Digest
+		for i := range 3 {
+			if answer, err := carry(c, frame(&wire.PushRequest{Delta: honest})); answer != 1 || err != nil {
+				t.Errorf("an honest message was answered %d, %v", answer, err)
+			}
+			if i == 0 {
+				once = larry.Digest()
+			}
+		}
+		if larry.Digest() != once || once == before {
+			t.Error("a message that came again changed the lot, or the first did not")
+		}
+		if n := larry.warned.count("refused"); n < 1 || n > 20 {
+			t.Errorf("%d lines in the log", n)
 		}
 		l.settled(3 * time.Second)
 	})

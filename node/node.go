@@ -122,7 +122,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := peer.Serve(work, n.mux, cert, (*calls)(n), (*calls)(n).push, n.log); err != nil {
+		if err := peer.Serve(work, n.mux, cert, peer.Handlers{Calls: (*calls)(n), Push: (*calls)(n).push, Refuse: n.repl.Refuse}, n.log); err != nil {
 			n.log.Error("peer streams ended", "err", err)
 		}
 	})

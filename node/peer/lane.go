@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"parking/lot/wire"
-	"parking/node/cookie"
 )
 
 // laneProtocol is what lanes negotiate by ALPN.
@@ -92,64 +90,60 @@ func (l *Lane) Close() {
 	_ = l.conn.Close()
 }
 
+// errMalformed is the error of a frame that no Lane sends.
+var errMalformed = errors.New("peer: a malformed message on a lane")
+
 // laneEnd is the other end of a lane.
 type laneEnd struct {
-	conn *tls.Conn
+	conn net.Conn
 	r    *bufio.Reader
 	body bytes.Buffer
 }
 
-// serve hands what comes to deal, whose context knows the caller, until the
-// lane ends. It does so by itself after an error.
-func (l *laneEnd) serve(ctx context.Context, deal func(context.Context, *wire.PushRequest) error) error {
-	id, err := cookie.Peer(l.conn.ConnectionState())
-	if err != nil {
-		return err
-	}
-	ctx = context.WithValue(ctx, callerKey{}, id)
+// serve hands what comes to deal until the lane ends. It does so by itself after
+// an error.
+func (l *laneEnd) serve(deal func(*wire.PushRequest) error) error {
 	for {
-		m, err := l.next()
-		if errors.Is(err, io.EOF) {
+		_ = l.conn.SetReadDeadline(time.Time{})
+		if _, err := l.r.Peek(1); errors.Is(err, io.EOF) {
 			return nil
 		}
+		_ = l.conn.SetReadDeadline(time.Now().Add(laneTimeout))
+		m, err := l.next()
 		if err == nil {
-			err = deal(ctx, m)
+			err = deal(m)
 		}
 		if err == nil {
 			_ = l.conn.SetWriteDeadline(time.Now().Add(laneTimeout))
 			_, err = l.conn.Write([]byte{laneAnswer})
 		}
 		if err != nil {
-			return fmt.Errorf("lane of %s: %w", id.Name, err)
+			return err
 		}
 	}
 }
 
-// next returns the next message, however long it takes to begin.
+// next reads a message. The error of one that is malformed, and not just
+// unfinished, is errMalformed.
 func (l *laneEnd) next() (*wire.PushRequest, error) {
-	_ = l.conn.SetReadDeadline(time.Time{})
-	if _, err := l.r.Peek(1); err != nil {
-		return nil, err
-	}
-	_ = l.conn.SetReadDeadline(time.Now().Add(laneTimeout))
 	var head [4]byte
 	if _, err := io.ReadFull(l.r, head[:]); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("peer: a message that breaks off: %w", err)
 	}
 	n := binary.BigEndian.Uint32(head[:])
 	if n > maxMessage {
-		return nil, fmt.Errorf("a message of %d bytes, %d at most", n, maxMessage)
+		return nil, fmt.Errorf("%w: %d bytes, %d at most", errMalformed, n, maxMessage)
 	}
 	if l.body.Reset(); l.body.Cap() > laneBuffer {
 		l.body = bytes.Buffer{}
 	}
 	// Memory is taken as it fills, not as it is announced.
 	if _, err := io.CopyN(&l.body, l.r, int64(n)); err != nil {
-		return nil, fmt.Errorf("a message that breaks off: %w", err)
+		return nil, fmt.Errorf("peer: a message that breaks off: %w", err)
 	}
 	m := &wire.PushRequest{}
 	if err := proto.Unmarshal(l.body.Bytes(), m); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errMalformed, err)
 	}
 	return m, nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -18,20 +19,38 @@ import (
 	"parking/node/cookie"
 )
 
-// Serve answers other nodes' calls on l with h, and what comes by their lanes
-// with push, until ctx ends, and returns when the handlers have. A handler finds
-// its caller with Caller.
-func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h wireconnect.PeerHandler, push func(context.Context, *wire.PushRequest) error, logger *slog.Logger) error {
+// Handlers are what a node does with what others send.
+type Handlers struct {
+	Calls wireconnect.PeerHandler
+	// Push deals with a message of a lane. After an error the lane ends.
+	Push func(context.Context, *wire.PushRequest) error
+	// Refuse is told what came and was turned away before it got to the others:
+	// what is "connection" or "lane", from an address or a node.
+	Refuse func(what, from string, err error)
+}
+
+// Serve hands other nodes' calls on l, and what comes by their lanes, to h,
+// until ctx ends, and returns when the handlers have. A handler finds its caller
+// with Caller.
+func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h Handlers, logger *slog.Logger) error {
 	mux := http.NewServeMux()
-	mux.Handle(wireconnect.NewPeerHandler(h, connect.WithReadMaxBytes(maxMessage)))
+	mux.Handle(wireconnect.NewPeerHandler(h.Calls, connect.WithReadMaxBytes(maxMessage)))
 	var h2 http.Protocols
 	h2.SetHTTP2(true)
 	var calls Drain
 	lane := func(_ *http.Server, c *tls.Conn, _ http.Handler) {
 		calls.during(func() {
-			end := laneEnd{conn: c, r: bufio.NewReader(c)}
-			if err := end.serve(ctx, push); err != nil && ctx.Err() == nil {
-				logger.Debug("lane", "err", err)
+			id, err := cookie.Peer(c.ConnectionState())
+			if err == nil {
+				ctx := context.WithValue(ctx, callerKey{}, id)
+				end := laneEnd{conn: c, r: bufio.NewReader(c)}
+				err = end.serve(func(m *wire.PushRequest) error { return h.Push(ctx, m) })
+			}
+			switch {
+			case errors.Is(err, errMalformed):
+				h.Refuse("lane", id.Name, err)
+			case err != nil && ctx.Err() == nil:
+				logger.Debug("lane", "from", id.Name, "err", err)
 			}
 		})
 	}
@@ -41,7 +60,7 @@ func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h wire
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){laneProtocol: lane},
 		Protocols:         &h2,
 		ReadHeaderTimeout: 5 * time.Second,
-		ErrorLog:          log.New(lines{logger}, "", 0),
+		ErrorLog:          log.New(lines{logger, h.Refuse}, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout: 15 * time.Second, // a caller that vanished is let go
@@ -83,10 +102,22 @@ func Caller(ctx context.Context) cookie.Identity {
 	return id
 }
 
-// lines logs what the HTTP server has to say: strangers mostly.
-type lines struct{ to *slog.Logger }
+// lines takes what the HTTP server has to say: of strangers mostly, whom it
+// tells of in no other way.
+type lines struct {
+	to     *slog.Logger
+	refuse func(what, from string, err error)
+}
 
 func (l lines) Write(p []byte) (int, error) {
-	l.to.Debug("peer stream", "event", string(p))
+	text := strings.TrimSpace(string(p))
+	if rest, ok := strings.CutPrefix(text, "http: TLS handshake error from "); ok {
+		// A connection that just broke is no stranger's.
+		if from, reason, ok := strings.Cut(rest, ": "); ok && strings.Contains(reason, "tls: ") {
+			l.refuse("connection", from, errors.New(reason))
+			return len(p), nil
+		}
+	}
+	l.to.Debug("peer stream", "event", text)
 	return len(p), nil
 }

@@ -141,7 +141,10 @@ func (r *Replicator) Run(ctx context.Context) {
 // those that claim what cannot be.
 func (r *Replicator) Refused() uint64 { return r.refused.Load() }
 
-// refuse counts a message that was refused and logs it, one a second at most.
+// Refuse counts something that another node sent, and that was turned away, and
+// logs it, one a second at most.
+func (r *Replicator) Refuse(what, from string, err error) { _ = r.refuse(what, from, err) }
+
 func (r *Replicator) refuse(what, from string, err error) error {
 	total := r.refused.Add(1)
 	now, last := time.Now().UnixNano(), r.warned.Load()
