@@ -43,7 +43,7 @@ func benchCommand() *cobra.Command {
 		Short: "measure a cluster of real node processes",
 		Long: "bench starts nodes on this host, loads them and tells what it saw; or it loads a cluster\n" +
 			"that runs here, and removes what it recorded. It measures, unless you name some of these:\n" + workloads(),
-		Example: "  parking bench                                       all but start, with three nodes\n" +
+		Example: "  parking bench                                       all but freeze and start, with three nodes\n" +
 			"  parking bench convergence --nodes 3,10 --plots .    a sweep, and its pictures\n" +
 			"  parking bench catch-up --size 1k,100k,1M --runs 5   medians of five runs each\n" +
 			"  parking bench throughput --attach larry             the cluster that larry is in",
@@ -61,8 +61,8 @@ func benchCommand() *cobra.Command {
 	f.String("attach", "", "measure the cluster of the running node `NAME` instead of starting one")
 	f.String("cluster", "", "`NAME` of the cluster to attach to, where two nodes have the name")
 	f.Int("runs", d.Runs, "measure each `N` times; told are median and spread")
-	f.String("rate", strconv.Itoa(d.Rate), "`N` entries per second, in convergence and gates")
-	f.Duration("duration", d.Duration, "`DURATION` of convergence, throughput and gates")
+	f.String("rate", strconv.Itoa(d.Rate), "`N` entries per second, in convergence, gates and freeze")
+	f.Duration("duration", d.Duration, "`DURATION` of convergence, throughput, gates and half of freeze")
 	f.String("batch", strconv.Itoa(d.Batch), "`N` entries that a writer records at once, in throughput")
 	f.Int("writers", d.Writers, "`N` writers per node, in throughput")
 	f.String("size", "", "`N` vehicles in the lot, in catch-up (100k) and idle (10k); several make a sweep")

@@ -58,6 +58,9 @@ const (
 // attached reports whether the cluster runs already.
 func (c *Config) attached() bool { return len(c.Targets) > 0 }
 
+// entries is how many are due in the duration, at the rate.
+func (c *Config) entries() int { return int(float64(c.Rate) * c.Duration.Seconds()) }
+
 // Validate refuses what cannot be measured, in words that name the flags.
 func (c *Config) Validate() error {
 	for _, name := range c.Workloads {

@@ -17,23 +17,35 @@ import (
 // whether or not the earlier ones have arrived, and measures from when each was
 // due until every replica shows it.
 func convergence(ctx context.Context, t *trial, s *sample) error {
-	all := t.members()
-	total := int(float64(t.cfg.Rate) * t.cfg.Duration.Seconds())
+	before, after, err := t.cross(ctx, s, t.label, t.members(), "visible on every replica", "recorded at its own")
+	if err != nil {
+		return err
+	}
+	s.costs(before, after, t.cfg.entries())
+	return nil
+}
+
+// cross records entries at members at a steady rate, one member after the other,
+// and blocks until all of these show all of them. The times until then, and
+// until the entries are recorded, go by these names. It returns what the members
+// had used before and after. Others of the cluster need not answer.
+func (t *trial) cross(ctx context.Context, s *sample, label string, members []*member, everywhere, recorded string) (before, after usage, err error) {
+	total := t.cfg.entries()
 	// Noted even for entries that did not arrive: the run has been interrupted.
 	c := &crossing{
-		first: t.plates.take(total), nodes: len(all), entries: make([]entry, total), all: make(chan struct{}),
-		everywhere: s.latency("visible on every replica"), recorded: s.latency("recorded at its own"),
+		first: t.plates.take(total), nodes: len(members), entries: make([]entry, total), all: make(chan struct{}),
+		everywhere: s.latency(everywhere), recorded: s.latency(recorded),
 	}
 	defer c.conclude(s)
 	listening, hangUp := context.WithCancel(ctx)
 	var streams sync.WaitGroup
 	defer streams.Wait()
 	defer hangUp()
-	lost := make(chan error, len(all))
-	for i, m := range all {
+	lost := make(chan error, len(members))
+	for i, m := range members {
 		told, err := m.arrivals(listening, t.plates.prefix, c.first, total)
 		if err != nil {
-			return err
+			return before, after, err
 		}
 		streams.Go(func() {
 			if err := told(func(numbers []uint64, at []int64, late int) { c.arrived(i, numbers, at, late) }); err != nil {
@@ -41,32 +53,27 @@ func convergence(ctx context.Context, t *trial, s *sample) error {
 			}
 		})
 	}
-	before, err := used(ctx, all)
-	if err != nil {
-		return err
+	if before, err = used(ctx, members); err != nil {
+		return before, after, err
 	}
-	stop := t.progress.during(t.label, t.cfg.Duration)
+	stop := t.progress.during(label, t.cfg.Duration)
 	defer stop()
-	err = c.feed(ctx, all, t.plates.prefix, time.Second/time.Duration(t.cfg.Rate))
+	err = c.feed(ctx, members, t.plates.prefix, time.Second/time.Duration(t.cfg.Rate))
 	stop()
 	if err != nil {
-		return err
+		return before, after, err
 	}
 	late, cancel := process.Limit(ctx, "arriving everywhere", patience)
 	defer cancel()
 	select {
 	case <-c.all:
 	case err := <-lost:
-		return err
+		return before, after, err
 	case <-late.Done():
-		return fmt.Errorf("%w; %d of %d entries did not", context.Cause(late), c.missing(), total)
+		return before, after, fmt.Errorf("%w; %d of %d entries did not", context.Cause(late), c.missing(), total)
 	}
-	after, err := used(ctx, all)
-	if err != nil {
-		return err
-	}
-	s.costs(before, after, total)
-	return nil
+	after, err = used(ctx, members)
+	return before, after, err
 }
 
 // openLoop does something so many times, each when it is due, however long the
@@ -110,7 +117,7 @@ type entry struct {
 	last time.Time // when the latest of them did
 }
 
-// A crossing is the entries of a run. It is safe for concurrent use.
+// A crossing is entries on their way from members to members. It is safe for concurrent use.
 type crossing struct {
 	first uint64
 	nodes int

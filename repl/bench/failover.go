@@ -103,21 +103,17 @@ func endAndReturn(ctx context.Context, t *trial, g *gatekeeper, l *latency, vict
 	return back(ctx, t, g)
 }
 
-// freeze stops a node, which others cannot tell from a cable that is cut, and
-// lets it go on when its gates run elsewhere.
+// freeze stops a node, and lets it go on when its gates run elsewhere.
 func freeze(ctx context.Context, t *trial, g *gatekeeper, l *latency, victim *member) error {
 	left := others(t.members(), victim)
 	begin := time.Now()
-	if err := victim.signal(syscall.SIGSTOP); err != nil {
+	err := victim.frozen(func() error {
+		at, err := g.settled(ctx, left)
+		if err == nil {
+			l.since(begin, at)
+		}
 		return err
-	}
-	at, err := g.settled(ctx, left)
-	if err == nil {
-		l.since(begin, at)
-	}
-	if thawed := victim.signal(syscall.SIGCONT); err == nil {
-		err = thawed
-	}
+	})
 	if err != nil {
 		return err
 	}

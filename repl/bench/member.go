@@ -87,6 +87,20 @@ func (m *member) exec(ctx context.Context, line string) error {
 // signal sends the member, which must be one that was started here, a signal.
 func (m *member) signal(s syscall.Signal) error { return m.proc.Signal(s) }
 
+// frozen stops the member, which others cannot tell from a cable that is cut,
+// does something meanwhile, and lets the member go on, however that ended.
+func (m *member) frozen(do func() error) (err error) {
+	if err := m.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	defer func() {
+		if thawed := m.signal(syscall.SIGCONT); err == nil {
+			err = thawed
+		}
+	}()
+	return do()
+}
+
 // resources are what the process has used and uses.
 func (m *member) resources(ctx context.Context) (cpu time.Duration, rss uint64, err error) {
 	times, err := m.ps.TimesWithContext(ctx)

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	gopsutil "github.com/shirou/gopsutil/v4/process"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 
@@ -226,6 +227,82 @@ func TestInterrupted(t *testing.T) {
 	if !r.Interrupted || len(r.Results) != 1 || r.Results[0].distributions()[0].Count == 0 {
 		t.Errorf("there is told %+v", r)
 	}
+}
+
+// A node that stands still is told of while it does and after, and is not left
+// behind if that is interrupted.
+func TestFreeze(t *testing.T) {
+	for _, interrupted := range []bool{false, true} {
+		cfg := tiny(t, "freeze")
+		if interrupted {
+			cfg.Duration = 2 * time.Second
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var r *Report
+		ended := make(chan error, 1)
+		go func() {
+			var err error
+			r, err = Run(ctx, cfg, nil)
+			ended <- err
+		}()
+		nodes := awaitNodes(t, cfg, 3)
+		i := slices.IndexFunc(nodes, func(e discover.Entry) bool { return e.Name == cast[2] })
+		awaitFrozen(t, nodes[i])
+		if interrupted {
+			cancel()
+		}
+		if err := <-ended; interrupted != errors.Is(err, context.Canceled) || interrupted != (err != nil) {
+			t.Fatalf("interrupted %v: %v", interrupted, err)
+		}
+		for _, n := range nodes {
+			if err := syscall.Kill(n.PID, 0); err == nil {
+				t.Errorf("interrupted %v: %s still runs", interrupted, n.Name)
+			}
+		}
+		x := r.Results[0]
+		var told []string
+		for _, d := range x.distributions() {
+			if d.Count == int64(cfg.entries()) {
+				told = append(told, d.Name)
+			}
+		}
+		for _, n := range x.numbers() {
+			told = append(told, n.Name)
+		}
+		want := []string{
+			"visible on the others, all running", "recorded at its own, all running",
+			"visible on the others, one stands still", "recorded at its own, one stands still",
+			"memory that the busiest of the others grew by, all running",
+			"memory that the busiest of the others grew by, one stands still",
+			"from its thaw until it has all",
+		}
+		if interrupted {
+			want = []string{want[0], want[1], want[4]}
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("interrupted %v: it told in full %q, want %q", interrupted, told, want)
+		}
+	}
+}
+
+// awaitFrozen blocks until a node stands still.
+func awaitFrozen(t *testing.T, e discover.Entry) {
+	t.Helper()
+	ps, err := gopsutil.NewProcess(int32(e.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for until := time.Now().Add(patience); time.Now().Before(until); <-tick.C {
+		if status, err := ps.Status(); err != nil {
+			break
+		} else if slices.Contains(status, gopsutil.Stop) {
+			return
+		}
+	}
+	t.Fatalf("%s does not stand still", e.Name)
 }
 
 // awaitNodes blocks until so many nodes are published, and returns their

@@ -39,12 +39,15 @@ var workloads = []workload{
 	{name: "failover", summary: "kill -9 of the node with most gates until every gate runs again; freezing; leaving", least: 2, own: true, run: failover, how: repeatedly},
 	{name: "gates", summary: "vehicles enter and leave through gates that other nodes run, at a steady rate", least: 2, run: through, how: steadily},
 	{name: "idle", summary: "CPU and bytes per second of a cluster in which nothing happens", least: 1, size: 10_000, prepare: fillFirst, run: idle, how: afterRest},
+	{name: "freeze", summary: "what the others notice of a node that stands still, while entries come at a steady rate", least: 3, own: true, extra: true, run: standstill, how: twice},
 	{name: "start", summary: "nodes started at the same moment, until all agree on who runs each gate", least: 2, own: true, bare: true, extra: true, run: together, how: repeatedly},
 }
 
 func steadily(c *Config) string {
 	return fmt.Sprintf("%s entries per second for %v", count(c.Rate), c.Duration)
 }
+
+func twice(c *Config) string { return steadily(c) + ", twice" }
 
 func hastily(c *Config) string {
 	return fmt.Sprintf("%s each in batches of %d for %v", repl.Count(c.Writers, "writer"), c.Batch, c.Duration)
