@@ -170,6 +170,9 @@ func measureAndTell(ctx context.Context, cfg bench.Config, opt repl.Options) (*b
 			cancel() // nobody reads
 		}
 	})
+	if broken == nil {
+		broken = r.WriteGrowth(os.Stdout, opt.Color)
+	}
 	if broken != nil {
 		return r, broken
 	}

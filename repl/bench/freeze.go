@@ -20,7 +20,7 @@ func standstill(ctx context.Context, t *trial, s *sample) error {
 	cross := func(how string) error {
 		before, after, err := t.cross(ctx, s, t.label+", "+how, rest, "visible on the others, "+how, "recorded at its own, "+how)
 		if err == nil {
-			s.set("memory that the busiest of the others grew by, "+how, "B", growth(before, after))
+			s.set("memory that the busiest of the others grew by, "+how, "B", grown(before, after))
 		}
 		return err
 	}

@@ -115,8 +115,8 @@ func (s *sample) costs(before, after usage, changes int) {
 	}
 }
 
-// growth is by how much the memory of the member that grew most grew.
-func growth(before, after usage) float64 {
+// grown is by how much the memory of the member that grew most grew.
+func grown(before, after usage) float64 {
 	most := 0.0
 	for m, rss := range after.rss {
 		most = max(most, float64(rss)-float64(before.rss[m]))

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -18,8 +17,6 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
-
-	"parking/repl"
 )
 
 // inks are told apart by people who see colours otherwise, too (Okabe, Ito).
@@ -47,12 +44,8 @@ func (r *Report) WritePlots(dir string) error {
 		}
 	}
 	for _, w := range workloads {
-		results := slices.DeleteFunc(slices.Clone(r.Results), func(x *Result) bool { return x.Workload != w.name })
-		for _, s := range []sweep{
-			{"nodes", func(x *Result) int { return x.Nodes }, func(x *Result) int { return x.Size }, "vehicle"},
-			{"size", func(x *Result) int { return x.Size }, func(x *Result) int { return x.Nodes }, "node"},
-		} {
-			panels, err := s.plot(results)
+		for _, s := range sweeps {
+			panels, err := s.plot(r.of(w.name))
 			if err != nil {
 				return err
 			}
@@ -144,20 +137,6 @@ func curve(h *hdrhistogram.Histogram) (points plotter.XYs) {
 	return points
 }
 
-// A sweep is a dimension in which there are several results of a workload.
-type sweep struct {
-	along string
-	at    func(*Result) int
-	line  func(*Result) int // what else tells results apart: a line in each panel
-	unit  string            // of that
-}
-
-// A dot is what was measured at one point.
-type dot struct {
-	x float64
-	spread
-}
-
 // plot draws a panel for each thing that was measured; none if there is one
 // point only.
 func (s sweep) plot(results []*Result) ([][]*plot.Plot, error) {
@@ -186,102 +165,31 @@ func (s sweep) plot(results []*Result) ([][]*plot.Plot, error) {
 	return rows, nil
 }
 
-// An aspect is something that was measured, and how to find it in a result.
-type aspect struct {
-	name, unit string
-	lines      []string // what is told of it
-	of         func(r *Result, line string) (spread, bool)
-}
-
-// aspects returns what was measured in any of the results.
-func aspects(results []*Result) (all []aspect) {
-	known := make(map[string]bool)
-	for _, r := range results {
-		for _, d := range r.distributions() {
-			if !known[d.Name] {
-				known[d.Name] = true
-				all = append(all, aspect{d.Name, d.Unit, []string{"p50", "p99"}, func(r *Result, line string) (spread, bool) {
-					for _, x := range r.distributions() {
-						if x.Name == d.Name {
-							return x.Quantiles[line], true
-						}
-					}
-					return spread{}, false
-				}})
-			}
-		}
-	}
-	for _, r := range results {
-		for _, n := range r.numbers() {
-			if !known[n.Name] {
-				known[n.Name] = true
-				all = append(all, aspect{n.Name, n.Unit, []string{""}, func(r *Result, _ string) (spread, bool) {
-					for _, x := range r.numbers() {
-						if x.Name == n.Name {
-							return x.spread, true
-						}
-					}
-					return spread{}, false
-				}})
-			}
-		}
-	}
-	return all
-}
-
 // panel draws one aspect against what was swept.
 func (s sweep) panel(results []*Result, m aspect) (*plot.Plot, error) {
 	p := newPlot(m.name, s.along, m.unit)
-	var groups, at []int
+	var at []int
 	for _, r := range results {
-		groups, at = append(groups, s.line(r)), append(at, s.at(r))
+		at = append(at, s.at(r))
 	}
-	slices.Sort(groups)
-	groups = slices.Compact(groups)
-	logarithmic := slices.Min(at) > 0 && slices.Max(at) >= 20*slices.Min(at)
-	var marks []plot.Tick
 	slices.Sort(at)
-	for _, x := range slices.Compact(at) {
+	at = slices.Compact(at)
+	var marks []plot.Tick
+	for _, x := range at {
 		marks = append(marks, plot.Tick{Value: float64(x), Label: count(x)})
 	}
 	p.X.Tick.Marker = plot.ConstantTicks(marks)
-	if logarithmic {
+	if least, most := at[0], at[len(at)-1]; least > 0 && most >= 20*least {
 		p.X.Scale = plot.LogScale{}
 	}
-	drawn := 0
-	for _, group := range groups {
-		for _, name := range m.lines {
-			var dots series
-			for _, r := range results {
-				if v, ok := m.of(r, name); ok && s.line(r) == group {
-					dots = append(dots, dot{float64(s.at(r)), v})
-				}
-			}
-			if len(dots) == 0 {
-				continue
-			}
-			slices.SortFunc(dots, func(a, b dot) int { return cmp.Compare(a.x, b.x) })
-			label := name
-			if len(groups) > 1 {
-				label = strings.TrimSpace(name + " " + repl.Count(group, s.unit))
-			}
-			if err := dots.draw(p, drawn, label); err != nil {
-				return nil, err
-			}
-			drawn++
+	for i, l := range s.lines(results, m) {
+		if err := l.dots.draw(p, i, l.label()); err != nil {
+			return nil, err
 		}
 	}
 	p.Y.Min, p.Y.Max = 0, p.Y.Max*headroom
 	return p, nil
 }
-
-// A series is the dots of one line, with how they spread.
-type series []dot
-
-// Len, XY and YError implement what plotter wants to know.
-func (s series) Len() int                      { return len(s) }
-func (s series) XY(i int) (x, y float64)       { return s[i].x, s[i].Median }
-func (s series) YError(i int) (lo, hi float64) { return s[i].Median - s[i].Min, s[i].Max - s[i].Median }
 
 func (s series) draw(p *plot.Plot, i int, label string) error {
 	line, points, err := plotter.NewLinePoints(s)

@@ -302,7 +302,7 @@ func awaitFrozen(t *testing.T, e discover.Entry) {
 			return
 		}
 	}
-	t.Fatalf("%s does not stand still", e.Name)
+	t.Errorf("%s does not stand still", e.Name)
 }
 
 // awaitNodes blocks until so many nodes are published, and returns their

@@ -61,6 +61,17 @@ type distribution struct {
 	Quantiles map[string]spread `json:"quantiles"`
 }
 
+// enough reports whether each run had so many times that the quantile is another
+// than the maximum.
+func (d distribution) enough(name string) bool {
+	for _, q := range quantiles {
+		if q.name == name && q.at < 100 {
+			return float64(d.Count)*(100-q.at) >= 100*float64(len(d.Quantiles[name].Runs))
+		}
+	}
+	return true
+}
+
 // distributions returns those of all names that anything was recorded of.
 func (r *Result) distributions() []distribution {
 	out := []distribution{}
@@ -161,7 +172,8 @@ func (r *Report) WriteJSON(w io.Writer) error {
 		LoadBefore  float64  `json:"load_before"`
 		Interrupted bool     `json:"interrupted"`
 		Results     []result `json:"results"`
-	}{r.Date.Format(time.RFC3339), r.Program, r.Options, r.Machine, r.LoadBefore, r.Interrupted, []result{}}
+		Growth      []growth `json:"growth"`
+	}{r.Date.Format(time.RFC3339), r.Program, r.Options, r.Machine, r.LoadBefore, r.Interrupted, []result{}, r.growths()}
 	for _, x := range r.Results {
 		out := result{
 			Workload: x.Workload, Nodes: x.Nodes, How: x.what, Runs: len(x.samples),

@@ -32,15 +32,11 @@ func (r *Result) WriteText(w io.Writer, color bool) error {
 		}
 		return text.Faint.Sprint(s)
 	}
-	title := "\n" + r.Workload
-	if color {
-		title = "\n" + text.Bold.Sprint(r.Workload)
-	}
 	runs := ""
 	if n := len(r.samples); n > 1 {
 		runs = fmt.Sprintf("   median of %d runs (lowest - highest)", n)
 	}
-	fmt.Fprintf(w, "%s   %s%s   %s\n", title, r.what, runs, dim(fmt.Sprintf("load %.2f before, %.2f during", r.LoadBefore, r.LoadDuring)))
+	fmt.Fprintf(w, "\n%s   %s%s   %s\n", title(r.Workload, color), r.what, runs, dim(fmt.Sprintf("load %.2f before, %.2f during", r.LoadBefore, r.LoadDuring)))
 	if all := r.distributions(); len(all) > 0 {
 		header := table.Row{""}
 		for _, q := range quantiles {
@@ -51,7 +47,7 @@ func (r *Result) WriteText(w io.Writer, color bool) error {
 			row, ranges := table.Row{d.Name}, table.Row{""}
 			for _, q := range quantiles {
 				s := d.Quantiles[q.name]
-				if tooFew := float64(d.Count)*(100-q.at) < 100*float64(len(s.Runs)); tooFew && q.at < 100 {
+				if !d.enough(q.name) {
 					row, ranges = append(row, ""), append(ranges, "")
 					continue
 				}
@@ -82,6 +78,13 @@ func (r *Result) WriteText(w io.Writer, color bool) error {
 		fmt.Fprintln(w, "  note: a node runs "+v)
 	}
 	return nil
+}
+
+func title(workload string, color bool) string {
+	if !color {
+		return workload
+	}
+	return text.Bold.Sprint(workload)
 }
 
 // between renders the lowest and the highest of several runs, in the unit that

@@ -48,7 +48,7 @@ func throughput(ctx context.Context, t *trial, s *sample) error {
 	s.set("from the last one until all are equal", "s", end.Sub(written).Seconds())
 	s.costs(before, after, acked)
 	if acked >= weighty {
-		s.set("memory per entry, the node that grew most", "B", growth(before, after)/float64(acked))
+		s.set("memory per entry, the node that grew most", "B", grown(before, after)/float64(acked))
 	}
 	return t.complete(s, stats, there+uint64(acked))
 }
