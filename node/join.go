@@ -100,7 +100,19 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 	if them.ready {
 		n.met.Store(true)
 	}
+	n.lacking = them.lacking
 	return errors.Join(err, ctx.Err())
+}
+
+// catchUpLater pulls from those that had too much news when this node became
+// ready. Until then it holds its gates, and claims none.
+func (n *Node) catchUpLater(ctx context.Context) {
+	defer n.stew.release()
+	for _, name := range n.lacking {
+		if err := n.repl.PullFrom(ctx, name); err != nil && ctx.Err() == nil {
+			n.log.Info("not caught up, the interval will do", "node", name, "err", err)
+		}
+	}
 }
 
 // notJoined decides what it means that a node which was named could not be
@@ -198,6 +210,7 @@ func (n *Node) enter(ctx context.Context, h *greeted) error {
 		if _, err := n.repl.PullBy(ctx, h, h.name); err != nil {
 			return fmt.Errorf("node: no state from the node at %s: %w", h.Addr(), plain(err))
 		}
+		n.brought.Store(true)
 		n.giveWay()
 	}
 	met := h.ready && n.met.CompareAndSwap(false, true) // before it comes into view
@@ -211,13 +224,22 @@ func (n *Node) enter(ctx context.Context, h *greeted) error {
 	if _, err := n.reach(ctx, h.name); err != nil {
 		return err
 	}
-	if err := n.repl.PullFrom(ctx, h.name); err != nil {
+	if _, err := n.bring(ctx, h.name); err != nil {
 		return err
 	}
 	if n.isReady() {
 		n.follow(true)
 	}
 	return nil
+}
+
+// bring pulls from a node in view. A node that starts, and has been brought a
+// state, does not fetch another: it says that it lacks one.
+func (n *Node) bring(ctx context.Context, name string) (lacking bool, err error) {
+	if n.isReady() || !n.brought.Load() {
+		return false, n.repl.PullFrom(ctx, name)
+	}
+	return n.repl.CatchUp(ctx, name)
 }
 
 // reach returns the link to the node of that name, once it is in view.
@@ -260,6 +282,8 @@ func (n *Node) meetOthers(ctx context.Context) bool {
 type company struct {
 	ready bool // one of them is not still looking for its cluster
 	elder bool // one of them is in a cluster that was there before this node
+
+	lacking []string // those whose news would take a whole state
 }
 
 // catchUp pulls from everyone in view, so that no claim is made in ignorance
@@ -277,12 +301,16 @@ func (n *Node) catchUp(ctx context.Context) (them company, refusal error) {
 			if err == nil { // before the pull: what it has when it is ready comes with that
 				reply, err = n.hello(ctx, k.Link, askTimeout)
 			}
+			lacking := false
 			if err == nil {
-				err = n.repl.PullFrom(ctx, name)
+				lacking, err = n.bring(ctx, name)
 			}
 			age := reply.GetReadyMs()
 			mu.Lock()
 			defer mu.Unlock()
+			if lacking {
+				them.lacking = append(them.lacking, name)
+			}
 			switch {
 			case err == nil:
 				them.ready = them.ready || age > 0

@@ -52,6 +52,9 @@ type Node struct {
 	met    atomic.Bool       // whether it has been with a node that was ready: else it gives way
 	given  given
 
+	brought atomic.Bool // whether another node's state came before this one was ready
+	lacking []string    // those that had too much more to tell then; Run's
+
 	callers callers
 	asked   asked
 }
@@ -149,6 +152,10 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		return err
 	}
 	n.found()
+	if len(n.lacking) > 0 {
+		n.stew.hold()
+		wg.Go(func() { n.catchUpLater(work) })
+	}
 	before := n.stew.holding()
 	n.stew.settle()
 	n.view.speak()

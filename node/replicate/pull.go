@@ -37,6 +37,7 @@ type scope int
 const (
 	pullCalm scope = iota // whether there is anything; and then everything
 	pullOwn               // what the peer itself has written
+	pullNews              // everything, unless that takes a whole state
 	pullAll               // everything
 )
 
@@ -148,7 +149,7 @@ func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
 		}
 	case pullOwn:
 		for {
-			from, err := r.pullOnce(ctx, client, k.name, true)
+			from, err := r.pullOnce(ctx, client, k.name, pullOwn)
 			if err != nil || !from.behind && from.changes < bulk {
 				return err
 			}
@@ -161,6 +162,18 @@ func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
 	return err
 }
 
+// CatchUp does what PullFrom does unless that takes a whole state, and reports
+// whether it would: while others write at full speed there may always be one
+// more to fetch.
+func (r *Replicator) CatchUp(ctx context.Context, name string) (lacking bool, err error) {
+	client, ok := r.peers.Client(name)
+	if !ok {
+		return false, NotThere(name)
+	}
+	from, err := r.pullOnce(ctx, client, name, pullNews)
+	return from.behind, err
+}
+
 // NotThere is the error where the node of that name is not there.
 func NotThere(name string) error {
 	return fmt.Errorf("replicate: %s is not there to be spoken to", name)
@@ -170,7 +183,7 @@ func NotThere(name string) error {
 type Source struct {
 	Version crdt.Version
 	Leaving bool
-	behind  bool // it lacks what is needed to tell what it has written itself
+	behind  bool // there is more than it told: that takes a whole state
 	changes int  // that it sent, but for a whole state
 }
 
@@ -178,14 +191,14 @@ type Source struct {
 // peer yet.
 func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, name string) (from Source, err error) {
 	for {
-		if from, err = r.pullOnce(ctx, client, name, false); !errors.Is(err, errStaging) {
-			return from, err
-		}
-		select {
+		select { // while a state is on its way, no peer makes up another
 		case r.staging <- struct{}{}:
 			<-r.staging
 		case <-ctx.Done():
 			return from, ctx.Err()
+		}
+		if from, err = r.pullOnce(ctx, client, name, pullAll); !errors.Is(err, errStaging) {
+			return from, err
 		}
 	}
 }
@@ -194,7 +207,7 @@ func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, 
 // another is: when that is here, there is little left to pull.
 var errStaging = errors.New("replicate: another state is on its way")
 
-func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient, name string, own bool) (from Source, err error) {
+func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient, name string, what scope) (from Source, err error) {
 	ctx, done := context.WithTimeout(ctx, pullTimeout)
 	defer done()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -203,8 +216,8 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 	defer alarm.Stop()
 
 	digest, ours := r.store.Mark()
-	req := &wire.PullRequest{Schema: wire.Schema, Own: own}
-	if own {
+	req := &wire.PullRequest{Schema: wire.Schema, Own: what == pullOwn}
+	if req.Own {
 		req.Version = crdt.EncodeVersion(ours.Of(name))
 	} else {
 		req.Digest, req.Version = digest[:], crdt.EncodeVersion(ours)
@@ -214,6 +227,7 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 		return from, cause(ctx, err)
 	}
 	defer stream.Close()
+	defer cancel(nil)   // before Close, which would read what is still to come
 	from.Version = ours // if they say nothing
 	var staged crdt.Stager
 	for stream.Receive() {
@@ -237,6 +251,10 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 			}
 		}
 		if c.GetState() != nil {
+			if what == pullNews {
+				from.behind = true
+				return from, nil
+			}
 			if !staged.Started() {
 				select {
 				case r.staging <- struct{}{}:
