@@ -113,3 +113,51 @@ func TestABrokenTransfer(t *testing.T) {
 		}
 	})
 }
+
+// A node that starts while another writes more than the log holds is ready with
+// what was there before, whatever else comes; it ends equal, and is one that
+// takes gates over.
+func TestAJoinerUnderLoad(t *testing.T) {
+	inLabs(t, 2, func(t *testing.T, l *lab) {
+		larry := l.start("larry")
+		if err := larry.SetSpaces(t.Context(), 1_000_000); err != nil {
+			t.Fatal(err)
+		}
+		written := 0
+		write := func(n int) {
+			moves := make([]node.Movement, n)
+			for i := range moves {
+				moves[i] = node.Movement{Plate: plate(written + i), Gate: 1}
+			}
+			if _, err := larry.Track(t.Context(), moves...); err != nil {
+				t.Fatal(err)
+			}
+			written += n
+		}
+		const before = crdt.DefaultLog + 1000
+		write(before)
+		sent := larry.Status().Sent.Streams
+		l.net.SetDelay(20 * time.Millisecond) // so that being brought a state takes some time
+		gary := l.launch("gary")
+		for larry.Status().Sent.Streams < sent+5*before {
+			time.Sleep(time.Millisecond)
+		}
+		for range 6 { // each time the state on its way has none of it
+			write(before)
+			time.Sleep(40 * time.Millisecond)
+		}
+		l.await(gary)
+		if n := gary.Spaces().Taken; n < before {
+			t.Errorf("gary is ready with %d vehicles of the %d that were there before it", n, before)
+		}
+		l.settled(10 * time.Second)
+		if n := gary.Spaces().Taken; n != written {
+			t.Errorf("%d vehicles, want %d", n, written)
+		}
+		l.crash("larry")
+		l.eventually(5*time.Second, "gary runs the gates", func() bool {
+			got, _ := l.spread()
+			return got["gary"] == 4
+		})
+	})
+}
