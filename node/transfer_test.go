@@ -1,11 +1,13 @@
 package node_test
 
 import (
+	"net"
 	"testing"
 	"time"
 
 	"parking/lot/crdt"
 	"parking/node"
+	"parking/node/member"
 )
 
 // A joiner that the log no longer reaches gets the whole state, told as one
@@ -86,20 +88,9 @@ func TestAJoinerIsSentTheStateOnce(t *testing.T) {
 // it: the sender dies at any moment of it, another has the state too.
 func TestABrokenTransfer(t *testing.T) {
 	inLabs(t, 8, func(t *testing.T, l *lab) {
-		larry := l.start("larry")
-		if err := larry.SetSpaces(t.Context(), 40000); err != nil {
-			t.Fatal(err)
-		}
-		const stay = 20000
-		for i := range stay {
-			if _, err := larry.TrackEntry(t.Context(), plate(i), 1); err != nil {
-				t.Fatal(err)
-			}
-		}
-		l.start("gary")
-		l.settled(5 * time.Second)
-		harry := l.launch("harry")
-		time.Sleep(time.Duration(l.rand.Int64N(int64(6 * time.Millisecond))))
+		took := l.crowded(crowd)
+		harry := l.launch("harry", narrow)
+		time.Sleep(time.Duration(l.rand.Int64N(int64(took))))
 		if l.rand.IntN(2) == 0 {
 			l.crash("larry")
 		} else {
@@ -108,8 +99,8 @@ func TestABrokenTransfer(t *testing.T) {
 		}
 		l.await(harry)
 		t.Logf("settled after %v", l.settled(20*time.Second))
-		if n := harry.Spaces().Taken; n != stay {
-			t.Errorf("%d vehicles, want %d", n, stay)
+		if n := harry.Spaces().Taken; n != crowd {
+			t.Errorf("%d vehicles, want %d", n, crowd)
 		}
 	})
 }
@@ -160,4 +151,86 @@ func TestAJoinerUnderLoad(t *testing.T) {
 			return got["gary"] == 4
 		})
 	})
+}
+
+// A joiner that dies at any moment of the transfer, several times, and comes
+// back under its name, ends equal. What it shows meanwhile is nothing or all.
+func TestAJoinerDiesInTheTransfer(t *testing.T) {
+	inLabs(t, 12, func(t *testing.T, l *lab) {
+		took := l.crowded(crowd)
+		port := 8000
+		for range 3 {
+			harry := l.launchAt(port, "harry", narrow)
+			at := time.Duration(l.rand.Int64N(int64(took)))
+			for begin := time.Now(); time.Since(begin) < at; time.Sleep(50 * time.Microsecond) {
+				if n := harry.Spaces().Taken; n != 0 && n != crowd {
+					t.Fatalf("the joiner shows %d vehicles of %d after %v", n, crowd, time.Since(begin))
+				}
+			}
+			l.crash("harry")
+			t.Logf("died after %v of %v with %d vehicles", at, took, harry.Spaces().Taken)
+			if l.rand.IntN(2) == 0 { // else at once, which the others may not have noticed
+				time.Sleep(time.Duration(l.rand.Int64N(int64(time.Second))))
+			}
+			port += l.rand.IntN(2) // the port that it had, or another
+		}
+		harry := l.await(l.launchAt(port, "harry", narrow))
+		if n := harry.Spaces().Taken; n != crowd {
+			t.Errorf("the joiner is ready with %d vehicles, want %d", n, crowd)
+		}
+		t.Logf("settled after %v", l.settled(20*time.Second))
+		if n := harry.Spaces().Taken; n != crowd {
+			t.Errorf("%d vehicles, want %d", n, crowd)
+		}
+	})
+}
+
+// crowd is how many vehicles are many.
+const crowd = 20000
+
+// crowded starts larry and gary, whose lot has so many vehicles and a history
+// that is longer: a joiner is sent the state. It returns how long gary's join
+// took.
+func (l *lab) crowded(stay int) time.Duration {
+	l.t.Helper()
+	larry := l.start("larry")
+	if err := larry.SetSpaces(l.t.Context(), 2*stay); err != nil {
+		l.t.Fatal(err)
+	}
+	for n := range stay {
+		moves := []node.Movement{{Plate: plate(n), Gate: 1}}
+		if n < stay/2+1024 {
+			moves = append(moves, node.Movement{Plate: "GUEST", Gate: 1}, node.Movement{Plate: "GUEST", Gate: 1, Out: true})
+		}
+		if _, err := larry.Track(l.t.Context(), moves...); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	begin := time.Now()
+	l.start("gary", narrow)
+	took := time.Since(begin)
+	l.settled(5 * time.Second)
+	return took
+}
+
+// narrow makes what a node receives on streams that it has opened take its time,
+// so that there are moments amid a transfer.
+func narrow(c *node.Config) { c.Network = bottleneck{c.Network} }
+
+type bottleneck struct{ member.Transport }
+
+func (b bottleneck) DialAddressTimeout(to member.Address, timeout time.Duration) (net.Conn, error) {
+	c, err := b.Transport.DialAddressTimeout(to, timeout)
+	if err != nil {
+		return nil, err
+	}
+	return trickle{c}, nil
+}
+
+type trickle struct{ net.Conn }
+
+func (c trickle) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b[:min(len(b), 4096)])
+	time.Sleep(time.Duration(n) * 20 * time.Nanosecond) // 50 MB/s
+	return n, err
 }
