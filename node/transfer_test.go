@@ -185,14 +185,15 @@ func TestAJoinerDiesInTheTransfer(t *testing.T) {
 	})
 }
 
-// crowd is how many vehicles are many.
-const crowd = 20000
+// crowd is how many vehicles take several messages, as changes too.
+const crowd = 30000
 
 // crowded starts larry and gary, whose lot has so many vehicles and a history
-// that is longer: a joiner is sent the state. It returns how long gary's join
-// took.
+// that is longer: a joiner is sent the state, and no events. It returns how long
+// gary's join took.
 func (l *lab) crowded(stay int) time.Duration {
 	l.t.Helper()
+	l.mangle(1, 0, 0) // Serf tells late events to those who join
 	larry := l.start("larry")
 	if err := larry.SetSpaces(l.t.Context(), 2*stay); err != nil {
 		l.t.Fatal(err)
