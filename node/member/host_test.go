@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,6 +110,9 @@ func TestOnePortForPacketsAndStreams(t *testing.T) {
 			}
 			to, addr := opened(t, ip)
 			from, _ := opened(t, ip)
+			if at, _, _ := to.FinalAdvertiseAddr("", 0); at.IsUnspecified() || (at.To4() == nil) != (ip.To4() == nil) {
+				t.Errorf("others are to reach it at %v", at)
+			}
 			if _, err := from.WriteToAddress([]byte("packet"), member.Address{Addr: addr}); err != nil {
 				t.Fatal(err)
 			}
@@ -175,8 +180,10 @@ func TestTheHostShutsDownUndelivered(t *testing.T) {
 			defer c.Close()
 			streams = append(streams, c)
 		}
-		nextPacket(t, h) // the next one is about to be handed on
+		nextPacket(t, h)
 		nextStream(t, h).Close()
+		awaitWaiting(t, "(*host).receive")
+		awaitWaiting(t, "(*host).accept")
 		done := make(chan error, 1)
 		go func() { done <- h.Shutdown() }()
 		select {
@@ -186,6 +193,9 @@ func TestTheHostShutsDownUndelivered(t *testing.T) {
 			}
 		case <-time.After(guard):
 			t.Fatal("Shutdown hangs")
+		}
+		if left := stacks("(*host)."); len(left) > 0 {
+			t.Errorf("after Shutdown there still runs\n%s", left[0])
 		}
 		for i, c := range streams {
 			_ = c.SetReadDeadline(time.Now().Add(guard))
@@ -199,4 +209,31 @@ func TestTheHostShutsDownUndelivered(t *testing.T) {
 		}
 	}
 	goleak.VerifyNone(t, ignore)
+}
+
+// stacks returns those of the goroutines that run such a function.
+func stacks(function string) (found []string) {
+	all := make([]byte, 1<<20)
+	for g := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
+		if strings.Contains(g, function) {
+			found = append(found, g)
+		}
+	}
+	return found
+}
+
+// awaitWaiting blocks until the goroutine that runs the function waits for
+// another one.
+func awaitWaiting(t *testing.T, function string) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Microsecond)
+	defer tick.Stop()
+	var last []string
+	for until := time.Now().Add(guard); time.Now().Before(until); <-tick.C {
+		last = stacks(function)
+		if len(last) == 1 && (strings.Contains(last[0], "[select") || strings.Contains(last[0], "[chan send")) {
+			return
+		}
+	}
+	t.Fatalf("%s does not wait: %q", function, last)
 }
