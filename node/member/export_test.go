@@ -1,0 +1,25 @@
+package member
+
+import "github.com/hashicorp/memberlist"
+
+// What bounds a wave, and how far they are apart.
+const (
+	Wave     = wave
+	MaxWave  = maxWave
+	Envelope = envelope
+	Pause    = pause
+)
+
+// A Gossiper is an agent's, for a queue of the test's own.
+type Gossiper struct{ *gossiper }
+
+// NewGossiper returns one for what queue holds.
+func NewGossiper(list *memberlist.Memberlist, queue memberlist.Delegate) Gossiper {
+	return Gossiper{newGossiper(list, queue)}
+}
+
+// Tell is the gossiper's.
+func (g Gossiper) Tell(payload []byte) { g.tell(payload) }
+
+// Run is the gossiper's.
+func (g Gossiper) Run(done <-chan struct{}) { g.run(done) }
