@@ -2,6 +2,7 @@ package member
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,10 @@ const (
 	// pause is the time from one wave to the next: what comes meanwhile goes
 	// together.
 	pause = time.Millisecond
+	// looks is how often the queue is looked at for news that is not in it, before
+	// a last look after a pause: Serf tells of an event a moment before it queues
+	// it.
+	looks = 50
 	// envelope is the most that Serf puts around a payload, in bytes.
 	envelope = 48
 )
@@ -54,13 +59,34 @@ func (g *gossiper) tell(payload []byte) {
 func (g *gossiper) run(done <-chan struct{}) {
 	rest := time.NewTimer(0)
 	defer rest.Stop()
+	var (
+		missed int64            // bytes of news that were not in the queue
+		again  <-chan time.Time // a last look for them is due; nil if none is
+	)
 	for {
+		last := false
 		select {
 		case <-g.news:
+		case <-again:
+			last = true
 		case <-done:
 			return
 		}
-		g.send(int(min(g.fresh.Swap(0), maxWave)))
+		missed += g.fresh.Swap(0)
+		sent := g.send(int(min(missed, maxWave)))
+		for look := 0; !sent && look < looks; look++ {
+			runtime.Gosched()
+			sent = g.send(int(min(missed, maxWave)))
+		}
+		if !sent && !last {
+			rest.Reset(pause)
+			again = rest.C
+			continue
+		}
+		missed, again = 0, nil
+		if !sent {
+			continue
+		}
 		rest.Reset(pause)
 		select {
 		case <-rest.C:
@@ -71,8 +97,9 @@ func (g *gossiper) run(done <-chan struct{}) {
 }
 
 // send tells each of a wave so many bytes of what waits. The queue gives what
-// was sent least first, and that is the news.
-func (g *gossiper) send(bytes int) {
+// was sent least first, and that is the news. It reports whether there was any,
+// if there is anybody to tell.
+func (g *gossiper) send(bytes int) bool {
 	targets := g.list.Members() // a copy
 	rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
 	self, told := g.list.LocalNode().Name, 0
@@ -80,11 +107,16 @@ func (g *gossiper) send(bytes int) {
 		if to.Name == self {
 			continue
 		}
-		if told++; told > wave {
-			return
+		messages := g.queue.GetBroadcasts(0, bytes)
+		if len(messages) == 0 {
+			return told > 0
 		}
-		for _, m := range g.queue.GetBroadcasts(0, bytes) {
+		for _, m := range messages {
 			_ = g.list.SendBestEffort(to, m) // the ticker's rounds may come through
 		}
+		if told++; told == wave {
+			return true
+		}
 	}
+	return true
 }
