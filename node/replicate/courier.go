@@ -168,8 +168,9 @@ func (c *couriers) forget(names []string) {
 // may have ended meanwhile, so that a fresh one is tried then.
 func (r *Replicator) deliver(name string, k *courier, f *flight) error {
 	req := &wire.PushRequest{}
-	position := r.store.Made()
+	position := r.lastOwn(f)
 	if f.pull {
+		position = r.store.Made()
 		req.Version = crdt.EncodeVersion(r.store.Version())
 	} else {
 		req.Delta = crdt.Encode(f.ms...)
@@ -193,10 +194,22 @@ func (r *Replicator) deliver(name string, k *courier, f *flight) error {
 			return err
 		}
 	}
-	if r.direct {
-		r.pace.heard(name, position)
-	}
+	r.pace.heard(name, position)
 	return nil
+}
+
+// lastOwn returns the sequence number of the latest mutation of a flight that
+// this replica made, or 0.
+func (r *Replicator) lastOwn(f *flight) uint64 {
+	self := r.store.Self()
+	for _, ms := range slices.Backward(f.ms) {
+		for _, m := range slices.Backward(ms) {
+			if m.Dot.Replica == self {
+				return m.Dot.Seq
+			}
+		}
+	}
+	return 0
 }
 
 // Receive joins what another node's courier brings, and returns once it is all

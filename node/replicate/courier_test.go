@@ -279,6 +279,22 @@ func TestQuietPulls(t *testing.T) {
 	})
 }
 
+// Who acknowledges a write is known to have it, also where gossip is what
+// pushes, and nobody waits to hear it again.
+func TestPaceKnowsWhatWasAcknowledged(t *testing.T) {
+	atDesk(t, 1, func(d *desk) {
+		d.direct = false
+		d.pace.heard("mate-00", 0)
+		if have := d.Confirm(d.t.Context(), d.write(paceWindow+10), 1); have != 1 {
+			d.t.Fatalf("%d nodes have it", have)
+		}
+		begin := time.Now()
+		if d.Pace(d.t.Context()); time.Since(begin) > 0 {
+			d.t.Errorf("paced for %v", time.Since(begin))
+		}
+	})
+}
+
 // A writer waits for nodes that keep up, and for no others.
 func TestPace(t *testing.T) {
 	atDesk(t, 2, func(d *desk) {
