@@ -289,7 +289,7 @@ type company struct {
 // catchUp pulls from everyone in view, so that no claim is made in ignorance
 // of others'. Those that do not answer are left to the replicator. It says hello
 // to each too: the gossip of a join misses a node now and then, and that one
-// would not see the joiner for half a minute. The error is a refusal, by one
+// would not see the joiner for a minute. The error is a refusal, by one
 // that has met another node of this name meanwhile.
 func (n *Node) catchUp(ctx context.Context) (them company, refusal error) {
 	var wg sync.WaitGroup

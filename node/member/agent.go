@@ -111,7 +111,7 @@ func laptop(cfg Config) *serf.Config {
 	ml.SuspicionMult = 3
 	ml.SuspicionMaxTimeoutMult = 2
 	ml.TCPTimeout = 2 * time.Second
-	ml.PushPullInterval = 30 * time.Second
+	ml.PushPullInterval = time.Minute // it carries the events of the latest load again and again
 	ml.DeadNodeReclaimTime = time.Millisecond
 
 	conf := serf.DefaultConfig()
