@@ -54,7 +54,7 @@ func TestAJoinerIsSentTheStateOnce(t *testing.T) {
 	inLabs(t, 5, func(t *testing.T, l *lab) {
 		nodes := l.cluster("larry", "gary", "harry", "curly")
 		moves := make([]node.Movement, 1000)
-		const stay = 70_000 // more than the log holds
+		const stay = 140_000 // more than the log holds
 		for n := 0; n < stay; n += len(moves) {
 			for i := range moves {
 				moves[i] = node.Movement{Plate: plate(n + i), Gate: 1}
