@@ -129,7 +129,7 @@ func laptop(cfg Config) *serf.Config {
 	conf.LeavePropagateDelay = 100 * time.Millisecond
 	conf.BroadcastTimeout = time.Second
 	conf.QueryTimeoutMult = 100
-	conf.QueueCheckInterval = time.Second
+	conf.QueueCheckInterval = 5 * time.Second
 	conf.DisableCoordinates = true
 	// Names are refused before a join; Serf's own way shuts nodes down.
 	conf.EnableNameConflictResolution = false
@@ -143,7 +143,7 @@ func (a *Agent) drain(in <-chan serf.Event) {
 		case e := <-in:
 			switch e := e.(type) {
 			case serf.UserEvent:
-				a.gossip.tell(e.Payload)
+				a.gossip.tell(len(e.Payload))
 				select {
 				case a.events <- e.Payload:
 				default: // a hint was lost; anti-entropy will tell
@@ -226,7 +226,7 @@ func (a *Agent) Broadcast(payload []byte) error {
 	if err := a.serf.UserEvent(eventName, payload, false); err != nil {
 		return fmt.Errorf("member: event: %w", err)
 	}
-	a.gossip.tell(payload)
+	a.gossip.tell(len(payload))
 	return nil
 }
 
@@ -239,6 +239,7 @@ func (a *Agent) QueueDepth() int {
 // Leave tells the others that this node goes, and blocks until they were told
 // or a second has passed.
 func (a *Agent) Leave() error {
+	a.gossip.tell(intent)
 	if err := a.serf.Leave(); err != nil {
 		return fmt.Errorf("member: leaving: %w", err)
 	}

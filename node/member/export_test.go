@@ -19,7 +19,7 @@ func NewGossiper(list *memberlist.Memberlist, queue memberlist.Delegate) Gossipe
 }
 
 // Tell is the gossiper's.
-func (g Gossiper) Tell(payload []byte) { g.tell(payload) }
+func (g Gossiper) Tell(payload []byte) { g.tell(len(payload)) }
 
 // Run is the gossiper's.
 func (g Gossiper) Run(done <-chan struct{}) { g.run(done) }

@@ -25,6 +25,8 @@ const (
 	looks = 50
 	// envelope is the most that Serf puts around a payload, in bytes.
 	envelope = 48
+	// intent is more than a node's farewell takes, its name included.
+	intent = 256
 )
 
 // A gossiper tells news at once. Memberlist gossips when its ticker says so: a
@@ -45,10 +47,10 @@ func newGossiper(list *memberlist.Memberlist, queue memberlist.Delegate) *gossip
 	return &gossiper{list: list, queue: queue, news: make(chan struct{}, 1)}
 }
 
-// tell makes an event with that payload, which is in the queue or about to be,
-// leave at once. It does not block.
-func (g *gossiper) tell(payload []byte) {
-	g.fresh.Add(int64(len(payload) + envelope))
+// tell makes news with a payload of that size, which is in the queue or about to
+// be, leave at once. It does not block.
+func (g *gossiper) tell(size int) {
+	g.fresh.Add(int64(size + envelope))
 	select {
 	case g.news <- struct{}{}:
 	default:
