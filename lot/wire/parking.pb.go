@@ -720,7 +720,8 @@ type PullRequest struct {
 	Schema        uint32                 `protobuf:"varint,1,opt,name=schema,proto3" json:"schema,omitempty"`
 	Digest        []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
 	Version       *Version               `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
-	Own           bool                   `protobuf:"varint,4,opt,name=own,proto3" json:"own,omitempty"` // only what the callee itself has written; `version` is of it alone
+	Own           bool                   `protobuf:"varint,4,opt,name=own,proto3" json:"own,omitempty"`   // only what the callee itself has written; `version` is of it alone
+	News          bool                   `protobuf:"varint,5,opt,name=news,proto3" json:"news,omitempty"` // no state
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -783,16 +784,24 @@ func (x *PullRequest) GetOwn() bool {
 	return false
 }
 
+func (x *PullRequest) GetNews() bool {
+	if x != nil {
+		return x.News
+	}
+	return false
+}
+
 // PullChunk is a part of the answer: the first says what the answering
-// replica has; then come deltas, or the parts of a full state. To a request for
-// `own` there are deltas, or one chunk with `behind`.
+// replica has; then come deltas, or the parts of a full state. Where `news` would
+// take a state, the first has `behind`, and is all. To a request for `own` there
+// are deltas, or one chunk with `behind`.
 type PullChunk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"` // absent: digests were equal, nothing follows
 	Delta         []byte                 `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
 	State         *StateChunk            `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
 	Leaving       bool                   `protobuf:"varint,4,opt,name=leaving,proto3" json:"leaving,omitempty"` // in the first: the answering node is about to go
-	Behind        bool                   `protobuf:"varint,5,opt,name=behind,proto3" json:"behind,omitempty"`   // the caller lacks more than this node can tell of itself
+	Behind        bool                   `protobuf:"varint,5,opt,name=behind,proto3" json:"behind,omitempty"`   // the caller lacks more than the log holds
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1552,12 +1561,13 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\tHoldReply\"\x0f\n" +
 	"\rDigestRequest\"%\n" +
 	"\vDigestReply\x12\x16\n" +
-	"\x06digest\x18\x01 \x01(\fR\x06digest\"~\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\"\x92\x01\n" +
 	"\vPullRequest\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12-\n" +
 	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\x12\x10\n" +
-	"\x03own\x18\x04 \x01(\bR\x03own\"\xb0\x01\n" +
+	"\x03own\x18\x04 \x01(\bR\x03own\x12\x12\n" +
+	"\x04news\x18\x05 \x01(\bR\x04news\"\xb0\x01\n" +
 	"\tPullChunk\x12-\n" +
 	"\aversion\x18\x01 \x01(\v2\x13.parking.v1.VersionR\aversion\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\fR\x05delta\x12,\n" +

@@ -216,7 +216,7 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 	defer alarm.Stop()
 
 	digest, ours := r.store.Mark()
-	req := &wire.PullRequest{Schema: wire.Schema, Own: what == pullOwn}
+	req := &wire.PullRequest{Schema: wire.Schema, Own: what == pullOwn, News: what == pullNews}
 	if req.Own {
 		req.Version = crdt.EncodeVersion(ours.Of(name))
 	} else {
@@ -251,10 +251,6 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 			}
 		}
 		if c.GetState() != nil {
-			if what == pullNews {
-				from.behind = true
-				return from, nil
-			}
 			if !staged.Started() {
 				select {
 				case r.staging <- struct{}{}:
@@ -360,7 +356,9 @@ func (r *Replicator) Answer(peer string, req *wire.PullRequest, send func(*wire.
 	if !covered {
 		r.Kick(peer)
 	}
-	if err := send(&wire.PullChunk{Version: crdt.EncodeVersion(ours), Leaving: r.retired.Load()}); err != nil {
+	behind := state != nil && req.GetNews()
+	err = send(&wire.PullChunk{Version: crdt.EncodeVersion(ours), Leaving: r.retired.Load(), Behind: behind})
+	if err != nil || behind {
 		return err
 	}
 	if state != nil {
