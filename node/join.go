@@ -211,6 +211,7 @@ func (n *Node) enter(ctx context.Context, h *greeted) error {
 			return fmt.Errorf("node: no state from the node at %s: %w", h.Addr(), plain(err))
 		}
 		n.brought.Store(true)
+		n.repl.Open()
 		n.giveWay()
 	}
 	met := h.ready && n.met.CompareAndSwap(false, true) // before it comes into view

@@ -151,6 +151,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		}
 		return err
 	}
+	n.repl.Open()
 	n.found()
 	if len(n.lacking) > 0 {
 		n.stew.hold()

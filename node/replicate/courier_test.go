@@ -145,6 +145,7 @@ func atDesk(t *testing.T, others int, f func(*desk)) {
 		}, s, d.gossip, &d.mates)
 		ctx, cancel := context.WithCancel(t.Context())
 		var ran sync.WaitGroup
+		d.Open()
 		ran.Go(func() { d.Run(ctx) })
 		synctest.Wait()
 		f(d)

@@ -93,7 +93,7 @@ func (r *Replicator) pull(ctx context.Context) {
 			names := r.peers.Names()
 			r.couriers.forget(names)
 			r.pace.forget(names)
-			if len(names) > 0 {
+			if len(names) > 0 && r.opened.Load() {
 				start(kick{names[r.rand.IntN(len(names))], pullCalm})
 			}
 			pace = min(2*pace, r.interval)
@@ -121,6 +121,9 @@ func (r *Replicator) stirred() {
 func (r *Replicator) Kick(name string) { r.kick(name, pullAll) }
 
 func (r *Replicator) kick(name string, what scope) {
+	if !r.opened.Load() {
+		return
+	}
 	select {
 	case r.kicks <- kick{name, what}:
 	default: // others are waiting already, and the interval comes

@@ -100,6 +100,9 @@ func (r *Replicator) receive(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case b := <-r.gossip.Events():
+			if !r.opened.Load() {
+				continue
+			}
 			if from, err := r.hear(b); err != nil {
 				_ = r.refuse("event", from, err)
 			}

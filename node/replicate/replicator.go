@@ -58,6 +58,7 @@ type Replicator struct {
 	kicks    chan kick
 	stir     chan struct{} // ticks when something was pushed or received
 	gapCheck atomic.Bool   // a look at a gap is due
+	opened   atomic.Bool   // see Open
 	retired  atomic.Bool   // this node is leaving
 	direct   bool
 	couriers *couriers
@@ -126,6 +127,12 @@ func (r *Replicator) Confirm(ctx context.Context, ms []crdt.Mutation, n int) (ha
 	}
 	return have
 }
+
+// Open makes the replicator act on what others gossip, and pull by itself. Until
+// then it only brings what PullBy, PullFrom and CatchUp are called for: a node
+// without a state can make nothing of news, and everyone who sends it some would be
+// asked for a state. It may be called again.
+func (r *Replicator) Open() { r.opened.Store(true) }
 
 // Run pushes, receives and pulls until ctx ends, and returns when all of that
 // has stopped.
