@@ -43,7 +43,6 @@ func nodeCommand() *cobra.Command {
 // runNode claims the node's name and builds the node; then it runs it. Remarks
 // are told first.
 func runNode(ctx context.Context, s settings, remarks []string) (err error) {
-	shareCores()
 	ctx, sig := catch(ctx)
 	defer sig.stop()
 	c, err := newConsole(s.terminal, sig)
@@ -123,6 +122,7 @@ func live(ctx context.Context, s settings, n *node.Node, socket net.Listener, c 
 	defer context.AfterFunc(life, stop)()
 	select {
 	case <-n.Ready():
+		shareCores() // it has been brought its state, at full speed
 		if c.interactive() {
 			hush() // the prompt tells them from now on
 			<-told
