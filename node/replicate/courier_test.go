@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	"parking/lot"
 	"parking/lot/crdt"
@@ -114,11 +115,14 @@ func (m *mate) told(t *testing.T) (sizes []int) {
 	return sizes
 }
 
-// quiet is a gossip that carries nothing.
-type quiet struct{ broadcast atomic.Int64 }
+// quiet is a gossip that carries nothing but what a test puts in.
+type quiet struct {
+	broadcast atomic.Int64
+	events    chan []byte
+}
 
 func (q *quiet) Broadcast([]byte) error { q.broadcast.Add(1); return nil }
-func (q *quiet) Events() <-chan []byte  { return nil }
+func (q *quiet) Events() <-chan []byte  { return q.events }
 func (q *quiet) QueueDepth() int        { return 0 }
 
 // desk is a replicator with nodes about it that are not real.
@@ -133,7 +137,7 @@ type desk struct {
 func atDesk(t *testing.T, others int, f func(*desk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d := &desk{gossip: &quiet{}, t: t}
+		d := &desk{gossip: &quiet{events: make(chan []byte)}, t: t}
 		d.mates.all = make(map[string]*mate)
 		for i := range others {
 			d.mates.all[fmt.Sprintf("mate-%02d", i)] = &mate{takes: time.Millisecond}
@@ -335,6 +339,41 @@ func TestPace(t *testing.T) {
 		d.mates.gone.Store("mate-01")
 		if took := paced(); took != 0 {
 			d.t.Errorf("for a node that is gone: %v", took)
+		}
+	})
+}
+
+// A node that has been brought no state asks nobody for one because of what is
+// gossiped meanwhile, nor by itself.
+func TestNoNewsBeforeTheState(t *testing.T) {
+	atDesk(t, 3, func(d *desk) {
+		d.opened.Store(false)
+		theirs := crdt.New(crdt.NewReplica("mate-00", 1), crdt.DefaultLog)
+		told := crdt.Pack(1000, []crdt.Mutation{theirs.Enter(time.Now(), "P1", 1)})[0]
+		pulls := func() (asked, pulls int) {
+			for name, m := range d.mates.all {
+				e, err := proto.Marshal(&wire.Announcement{Node: name})
+				if err != nil {
+					d.t.Fatal(err)
+				}
+				d.gossip.events <- append([]byte{eventVersion}, e...)
+				d.Kick(name)
+				defer func() {
+					m.mu.Lock()
+					defer m.mu.Unlock()
+					asked, pulls = asked+m.asked, pulls+m.pulls
+				}()
+			}
+			d.gossip.events <- told
+			time.Sleep(10 * time.Minute)
+			return asked, pulls
+		}
+		if asked, pulls := pulls(); asked+pulls > 0 || d.store.Covers(theirs.Version()) {
+			d.t.Errorf("%d digests and %d pulls were asked for, heard: %v", asked, pulls, d.store.Covers(theirs.Version()))
+		}
+		d.Open()
+		if asked, pulls := pulls(); asked < 5 || pulls < 3 || !d.store.Covers(theirs.Version()) {
+			d.t.Errorf("with a state: %d digests and %d pulls were asked for, heard: %v", asked, pulls, d.store.Covers(theirs.Version()))
 		}
 	})
 }
