@@ -21,6 +21,10 @@ const (
 	// joinTries is how often a neighbour is tried that does not answer: it may
 	// be starting, or stopping.
 	joinTries = 3
+	// acquaint is to how many nodes a joiner shows itself, beside those that it
+	// was told to join: of a small cluster to all, and none takes a node for gone
+	// that is back. The others hear of it by gossip.
+	acquaint = 6
 	// rejoinInterval is how long a node waits before it tries again to reach
 	// those it was told to join and does not see.
 	rejoinInterval = 2 * time.Second
@@ -295,10 +299,13 @@ type company struct {
 func (n *Node) catchUp(ctx context.Context) (them company, refusal error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	for _, name := range n.view.others() {
+	for i, name := range n.view.others() {
 		wg.Go(func() {
 			var reply *wire.HelloReply
 			k, err := n.reach(ctx, name)
+			if err == nil && i < acquaint {
+				err = n.agent.Join(k.Addr())
+			}
 			if err == nil { // before the pull: what it has when it is ready comes with that
 				reply, err = n.hello(ctx, k.Link, askTimeout)
 			}

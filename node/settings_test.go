@@ -24,6 +24,13 @@ func TestSetGates(t *testing.T) {
 		if got["larry"] != 4 || got["gary"] != 1 || got["harry"] != 1 {
 			t.Errorf("gates run on %v, want the new ones on those that had none", got)
 		}
+		l.eventually(time.Second, "gary tells of both", func() bool {
+			ran := 0
+			for _, e := range gary.told(node.GatesRun) {
+				ran += len(e.Gates)
+			}
+			return ran == 2
+		})
 		for _, e := range gary.told(node.GatesRun) {
 			if e.Reason != "new gate" {
 				t.Errorf("event %+v, want the reason new gate", e)

@@ -106,7 +106,7 @@ func laptop(cfg Config) *serf.Config {
 	ml.UDPBufferSize = 60000
 	ml.HandoffQueueDepth = 65536
 	ml.EnableCompression = false
-	ml.ProbeInterval = 200 * time.Millisecond
+	ml.ProbeInterval = 250 * time.Millisecond
 	ml.ProbeTimeout = 100 * time.Millisecond
 	ml.SuspicionMult = 3
 	ml.SuspicionMaxTimeoutMult = 2
@@ -214,6 +214,7 @@ func (a *Agent) Join(addr string) error {
 	if _, err := a.serf.Join([]string{addr}, true); err != nil {
 		return fmt.Errorf("member: joining %s: %w", addr, err)
 	}
+	a.gossip.tell(intent) // or older news, of a former life that left, may overtake it
 	return nil
 }
 

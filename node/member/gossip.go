@@ -25,7 +25,7 @@ const (
 	looks = 50
 	// envelope is the most that Serf puts around a payload, in bytes.
 	envelope = 48
-	// intent is more than a node's farewell takes, its name included.
+	// intent is more than it takes to say that a node comes or goes.
 	intent = 256
 )
 

@@ -84,7 +84,7 @@ func NewLink(d Dialer, cert *cookie.Certificate, name, addr string) *Link {
 		DialTLSContext:     l.dial,
 		DisableCompression: true,
 		HTTP2: &http.HTTP2Config{
-			SendPingTimeout: 2 * time.Second, // a silent link is looked at,
+			SendPingTimeout: 5 * time.Second, // a silent link is looked at,
 			PingTimeout:     2 * time.Second, // and given up
 		},
 	}
