@@ -17,7 +17,7 @@ const (
 	gather = 2 * time.Millisecond
 	// deepQueue is how many events may wait in the gossip before mutations are
 	// held back and only the version goes out.
-	deepQueue = 64
+	deepQueue = 256
 	// Beyond eventRate bytes a second, and eventBurst at once, that is done, too:
 	// every node sends every event on several times, while a pull takes each
 	// change where it lacks, once. eventCost is what an event takes beside its
