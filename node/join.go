@@ -303,11 +303,13 @@ func (n *Node) catchUp(ctx context.Context) (them company, refusal error) {
 		wg.Go(func() {
 			var reply *wire.HelloReply
 			k, err := n.reach(ctx, name)
-			if err == nil && i < acquaint {
-				err = n.agent.Join(k.Addr())
-			}
 			if err == nil { // before the pull: what it has when it is ready comes with that
 				reply, err = n.hello(ctx, k.Link, askTimeout)
+			}
+			if err == nil && i < acquaint { // it answers: joins wait for each other
+				if err := n.agent.Join(k.Addr()); err != nil {
+					n.log.Info("not acquainted, gossip will do", "node", name, "err", err)
+				}
 			}
 			lacking := false
 			if err == nil {
