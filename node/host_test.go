@@ -92,5 +92,6 @@ func TestOnTheHostsNetwork(t *testing.T) {
 	if err := <-harry.done; err != nil {
 		t.Error(err)
 	}
-	goleak.VerifyNone(t, ignore)
+	// Memberlist's last probe may wait for a node that is gone, a few intervals.
+	eventually("no goroutine is left", func() bool { return goleak.Find(ignore) == nil })
 }
