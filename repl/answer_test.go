@@ -219,6 +219,9 @@ func TestConflicts(t *testing.T) {
 		gary.do(`track_entry "ABC 123" 2`)
 		time.Sleep(time.Second)
 		larry.do(`track_entry "ABC 123" 1`)
+		for _, a := range []*at{larry, gary} {
+			a.do("await members 1 1m") // a second may be too short, or just not
+		}
 		l.net.Heal(larry.host, gary.host)
 		for _, a := range []*at{larry, gary} {
 			a.do("await members 2 1m")
