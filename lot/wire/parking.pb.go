@@ -1451,6 +1451,477 @@ func (x *KillReply) GetVerdict() *Verdict {
 	return nil
 }
 
+// Fault is an order to make links bad, as node/fault has it.
+type Fault struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"fixed64,1,opt,name=id,proto3" json:"id,omitempty"`
+	What          string                 `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`                       // as it was ordered
+	By            string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`                           // the node it was ordered at
+	SinceMs       int64                  `protobuf:"varint,4,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"` // by that node's clock, since 1970
+	Links         []*Fault_Link          `protobuf:"bytes,5,rep,name=links,proto3" json:"links,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fault) Reset() {
+	*x = Fault{}
+	mi := &file_lot_wire_parking_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fault) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fault) ProtoMessage() {}
+
+func (x *Fault) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fault.ProtoReflect.Descriptor instead.
+func (*Fault) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Fault) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Fault) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Fault) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Fault) GetSinceMs() int64 {
+	if x != nil {
+		return x.SinceMs
+	}
+	return 0
+}
+
+func (x *Fault) GetLinks() []*Fault_Link {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+type InjectRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fault         *Fault                 `protobuf:"bytes,1,opt,name=fault,proto3" json:"fault,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InjectRequest) Reset() {
+	*x = InjectRequest{}
+	mi := &file_lot_wire_parking_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InjectRequest) ProtoMessage() {}
+
+func (x *InjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InjectRequest.ProtoReflect.Descriptor instead.
+func (*InjectRequest) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *InjectRequest) GetFault() *Fault {
+	if x != nil {
+		return x.Fault
+	}
+	return nil
+}
+
+type InjectReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Verdict       *Verdict               `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InjectReply) Reset() {
+	*x = InjectReply{}
+	mi := &file_lot_wire_parking_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InjectReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InjectReply) ProtoMessage() {}
+
+func (x *InjectReply) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InjectReply.ProtoReflect.Descriptor instead.
+func (*InjectReply) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *InjectReply) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+// HealRequest selects the links that are made good again: all, or those that
+// touch one of the nodes, or those that are listed, or what came by one order.
+type HealRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	All           bool                   `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
+	Nodes         []string               `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Links         []*Fault_Link          `protobuf:"bytes,3,rep,name=links,proto3" json:"links,omitempty"`
+	Id            uint64                 `protobuf:"fixed64,4,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealRequest) Reset() {
+	*x = HealRequest{}
+	mi := &file_lot_wire_parking_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealRequest) ProtoMessage() {}
+
+func (x *HealRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealRequest.ProtoReflect.Descriptor instead.
+func (*HealRequest) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *HealRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *HealRequest) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *HealRequest) GetLinks() []*Fault_Link {
+	if x != nil {
+		return x.Links
+	}
+	return nil
+}
+
+func (x *HealRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type HealReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Verdict       *Verdict               `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Healed        []*Fault_Link          `protobuf:"bytes,2,rep,name=healed,proto3" json:"healed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealReply) Reset() {
+	*x = HealReply{}
+	mi := &file_lot_wire_parking_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealReply) ProtoMessage() {}
+
+func (x *HealReply) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealReply.ProtoReflect.Descriptor instead.
+func (*HealReply) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *HealReply) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+func (x *HealReply) GetHealed() []*Fault_Link {
+	if x != nil {
+		return x.Healed
+	}
+	return nil
+}
+
+type FaultsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FaultsRequest) Reset() {
+	*x = FaultsRequest{}
+	mi := &file_lot_wire_parking_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FaultsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FaultsRequest) ProtoMessage() {}
+
+func (x *FaultsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FaultsRequest.ProtoReflect.Descriptor instead.
+func (*FaultsRequest) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{30}
+}
+
+type FaultsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Faults        []*Fault               `protobuf:"bytes,1,rep,name=faults,proto3" json:"faults,omitempty"`
+	ClockMs       int64                  `protobuf:"varint,2,opt,name=clock_ms,json=clockMs,proto3" json:"clock_ms,omitempty"` // how far the wall clock was told to be off
+	Sees          []string               `protobuf:"bytes,3,rep,name=sees,proto3" json:"sees,omitempty"`                       // who is alive in the callee's view
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FaultsReply) Reset() {
+	*x = FaultsReply{}
+	mi := &file_lot_wire_parking_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FaultsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FaultsReply) ProtoMessage() {}
+
+func (x *FaultsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FaultsReply.ProtoReflect.Descriptor instead.
+func (*FaultsReply) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *FaultsReply) GetFaults() []*Fault {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+func (x *FaultsReply) GetClockMs() int64 {
+	if x != nil {
+		return x.ClockMs
+	}
+	return 0
+}
+
+func (x *FaultsReply) GetSees() []string {
+	if x != nil {
+		return x.Sees
+	}
+	return nil
+}
+
+type ClockRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OffsetMs      int64                  `protobuf:"varint,1,opt,name=offset_ms,json=offsetMs,proto3" json:"offset_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockRequest) Reset() {
+	*x = ClockRequest{}
+	mi := &file_lot_wire_parking_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockRequest) ProtoMessage() {}
+
+func (x *ClockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockRequest.ProtoReflect.Descriptor instead.
+func (*ClockRequest) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ClockRequest) GetOffsetMs() int64 {
+	if x != nil {
+		return x.OffsetMs
+	}
+	return 0
+}
+
+type ClockReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Verdict       *Verdict               `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockReply) Reset() {
+	*x = ClockReply{}
+	mi := &file_lot_wire_parking_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockReply) ProtoMessage() {}
+
+func (x *ClockReply) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockReply.ProtoReflect.Descriptor instead.
+func (*ClockReply) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ClockReply) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
 type Version_Row struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replica       *Replica               `protobuf:"bytes,1,opt,name=replica,proto3" json:"replica,omitempty"`
@@ -1462,7 +1933,7 @@ type Version_Row struct {
 
 func (x *Version_Row) Reset() {
 	*x = Version_Row{}
-	mi := &file_lot_wire_parking_proto_msgTypes[25]
+	mi := &file_lot_wire_parking_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1474,7 +1945,7 @@ func (x *Version_Row) String() string {
 func (*Version_Row) ProtoMessage() {}
 
 func (x *Version_Row) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[25]
+	mi := &file_lot_wire_parking_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,6 +1980,98 @@ func (x *Version_Row) GetCloud() []uint64 {
 		return x.Cloud
 	}
 	return nil
+}
+
+type Fault_Link struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	To            string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Cut           bool                   `protobuf:"varint,3,opt,name=cut,proto3" json:"cut,omitempty"`
+	Drop          float64                `protobuf:"fixed64,4,opt,name=drop,proto3" json:"drop,omitempty"`
+	Dup           float64                `protobuf:"fixed64,5,opt,name=dup,proto3" json:"dup,omitempty"`
+	DelayUs       int64                  `protobuf:"varint,6,opt,name=delay_us,json=delayUs,proto3" json:"delay_us,omitempty"`
+	JitterUs      int64                  `protobuf:"varint,7,opt,name=jitter_us,json=jitterUs,proto3" json:"jitter_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fault_Link) Reset() {
+	*x = Fault_Link{}
+	mi := &file_lot_wire_parking_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fault_Link) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fault_Link) ProtoMessage() {}
+
+func (x *Fault_Link) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fault_Link.ProtoReflect.Descriptor instead.
+func (*Fault_Link) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{25, 0}
+}
+
+func (x *Fault_Link) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Fault_Link) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Fault_Link) GetCut() bool {
+	if x != nil {
+		return x.Cut
+	}
+	return false
+}
+
+func (x *Fault_Link) GetDrop() float64 {
+	if x != nil {
+		return x.Drop
+	}
+	return 0
+}
+
+func (x *Fault_Link) GetDup() float64 {
+	if x != nil {
+		return x.Dup
+	}
+	return 0
+}
+
+func (x *Fault_Link) GetDelayUs() int64 {
+	if x != nil {
+		return x.DelayUs
+	}
+	return 0
+}
+
+func (x *Fault_Link) GetJitterUs() int64 {
+	if x != nil {
+		return x.JitterUs
+	}
+	return 0
 }
 
 var File_lot_wire_parking_proto protoreflect.FileDescriptor
@@ -1608,7 +2171,43 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x05delta\x18\x02 \x01(\fR\x05delta\"\r\n" +
 	"\vKillRequest\":\n" +
 	"\tKillReply\x12-\n" +
-	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict2\xd6\x03\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\"\xa1\x02\n" +
+	"\x05Fault\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x19\n" +
+	"\bsince_ms\x18\x04 \x01(\x03R\asinceMs\x12,\n" +
+	"\x05links\x18\x05 \x03(\v2\x16.parking.v1.Fault.LinkR\x05links\x1a\x9a\x01\n" +
+	"\x04Link\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\x12\x10\n" +
+	"\x03cut\x18\x03 \x01(\bR\x03cut\x12\x12\n" +
+	"\x04drop\x18\x04 \x01(\x01R\x04drop\x12\x10\n" +
+	"\x03dup\x18\x05 \x01(\x01R\x03dup\x12\x19\n" +
+	"\bdelay_us\x18\x06 \x01(\x03R\adelayUs\x12\x1b\n" +
+	"\tjitter_us\x18\a \x01(\x03R\bjitterUs\"8\n" +
+	"\rInjectRequest\x12'\n" +
+	"\x05fault\x18\x01 \x01(\v2\x11.parking.v1.FaultR\x05fault\"<\n" +
+	"\vInjectReply\x12-\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\"s\n" +
+	"\vHealRequest\x12\x10\n" +
+	"\x03all\x18\x01 \x01(\bR\x03all\x12\x14\n" +
+	"\x05nodes\x18\x02 \x03(\tR\x05nodes\x12,\n" +
+	"\x05links\x18\x03 \x03(\v2\x16.parking.v1.Fault.LinkR\x05links\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\x06R\x02id\"j\n" +
+	"\tHealReply\x12-\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\x12.\n" +
+	"\x06healed\x18\x02 \x03(\v2\x16.parking.v1.Fault.LinkR\x06healed\"\x0f\n" +
+	"\rFaultsRequest\"g\n" +
+	"\vFaultsReply\x12)\n" +
+	"\x06faults\x18\x01 \x03(\v2\x11.parking.v1.FaultR\x06faults\x12\x19\n" +
+	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\x12\x12\n" +
+	"\x04sees\x18\x03 \x03(\tR\x04sees\"+\n" +
+	"\fClockRequest\x12\x1b\n" +
+	"\toffset_ms\x18\x01 \x01(\x03R\boffsetMs\";\n" +
+	"\n" +
+	"ClockReply\x12-\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict2\xc5\x05\n" +
 	"\x04Peer\x129\n" +
 	"\x05Hello\x12\x18.parking.v1.HelloRequest\x1a\x16.parking.v1.HelloReply\x128\n" +
 	"\x04Hold\x12\x17.parking.v1.HoldRequest\x1a\x15.parking.v1.HoldReply0\x01\x12<\n" +
@@ -1617,7 +2216,11 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x04Pass\x12\x17.parking.v1.PassRequest\x1a\x15.parking.v1.PassReply\x126\n" +
 	"\x04Take\x12\x17.parking.v1.TakeRequest\x1a\x15.parking.v1.TakeReply\x129\n" +
 	"\x05Order\x12\x18.parking.v1.OrderRequest\x1a\x16.parking.v1.OrderReply\x126\n" +
-	"\x04Kill\x12\x17.parking.v1.KillRequest\x1a\x15.parking.v1.KillReplyB\x12Z\x10parking/lot/wireb\x06proto3"
+	"\x04Kill\x12\x17.parking.v1.KillRequest\x1a\x15.parking.v1.KillReply\x12<\n" +
+	"\x06Inject\x12\x19.parking.v1.InjectRequest\x1a\x17.parking.v1.InjectReply\x126\n" +
+	"\x04Heal\x12\x17.parking.v1.HealRequest\x1a\x15.parking.v1.HealReply\x12<\n" +
+	"\x06Faults\x12\x19.parking.v1.FaultsRequest\x1a\x17.parking.v1.FaultsReply\x129\n" +
+	"\x05Clock\x12\x18.parking.v1.ClockRequest\x1a\x16.parking.v1.ClockReplyB\x12Z\x10parking/lot/wireb\x06proto3"
 
 var (
 	file_lot_wire_parking_proto_rawDescOnce sync.Once
@@ -1631,7 +2234,7 @@ func file_lot_wire_parking_proto_rawDescGZIP() []byte {
 	return file_lot_wire_parking_proto_rawDescData
 }
 
-var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_lot_wire_parking_proto_goTypes = []any{
 	(*Replica)(nil),       // 0: parking.v1.Replica
 	(*Version)(nil),       // 1: parking.v1.Version
@@ -1658,10 +2261,20 @@ var file_lot_wire_parking_proto_goTypes = []any{
 	(*OrderReply)(nil),    // 22: parking.v1.OrderReply
 	(*KillRequest)(nil),   // 23: parking.v1.KillRequest
 	(*KillReply)(nil),     // 24: parking.v1.KillReply
-	(*Version_Row)(nil),   // 25: parking.v1.Version.Row
+	(*Fault)(nil),         // 25: parking.v1.Fault
+	(*InjectRequest)(nil), // 26: parking.v1.InjectRequest
+	(*InjectReply)(nil),   // 27: parking.v1.InjectReply
+	(*HealRequest)(nil),   // 28: parking.v1.HealRequest
+	(*HealReply)(nil),     // 29: parking.v1.HealReply
+	(*FaultsRequest)(nil), // 30: parking.v1.FaultsRequest
+	(*FaultsReply)(nil),   // 31: parking.v1.FaultsReply
+	(*ClockRequest)(nil),  // 32: parking.v1.ClockRequest
+	(*ClockReply)(nil),    // 33: parking.v1.ClockReply
+	(*Version_Row)(nil),   // 34: parking.v1.Version.Row
+	(*Fault_Link)(nil),    // 35: parking.v1.Fault.Link
 }
 var file_lot_wire_parking_proto_depIdxs = []int32{
-	25, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
+	34, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
 	1,  // 1: parking.v1.StateChunk.version:type_name -> parking.v1.Version
 	1,  // 2: parking.v1.Announcement.version:type_name -> parking.v1.Version
 	1,  // 3: parking.v1.PullRequest.version:type_name -> parking.v1.Version
@@ -1674,28 +2287,44 @@ var file_lot_wire_parking_proto_depIdxs = []int32{
 	16, // 10: parking.v1.TakeReply.verdict:type_name -> parking.v1.Verdict
 	16, // 11: parking.v1.OrderReply.verdict:type_name -> parking.v1.Verdict
 	16, // 12: parking.v1.KillReply.verdict:type_name -> parking.v1.Verdict
-	0,  // 13: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
-	7,  // 14: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
-	9,  // 15: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
-	11, // 16: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
-	13, // 17: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
-	17, // 18: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
-	19, // 19: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
-	21, // 20: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
-	23, // 21: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
-	8,  // 22: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
-	10, // 23: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
-	12, // 24: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
-	14, // 25: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
-	18, // 26: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
-	20, // 27: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
-	22, // 28: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
-	24, // 29: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
-	22, // [22:30] is the sub-list for method output_type
-	14, // [14:22] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	35, // 13: parking.v1.Fault.links:type_name -> parking.v1.Fault.Link
+	25, // 14: parking.v1.InjectRequest.fault:type_name -> parking.v1.Fault
+	16, // 15: parking.v1.InjectReply.verdict:type_name -> parking.v1.Verdict
+	35, // 16: parking.v1.HealRequest.links:type_name -> parking.v1.Fault.Link
+	16, // 17: parking.v1.HealReply.verdict:type_name -> parking.v1.Verdict
+	35, // 18: parking.v1.HealReply.healed:type_name -> parking.v1.Fault.Link
+	25, // 19: parking.v1.FaultsReply.faults:type_name -> parking.v1.Fault
+	16, // 20: parking.v1.ClockReply.verdict:type_name -> parking.v1.Verdict
+	0,  // 21: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
+	7,  // 22: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
+	9,  // 23: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
+	11, // 24: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
+	13, // 25: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
+	17, // 26: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
+	19, // 27: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
+	21, // 28: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
+	23, // 29: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
+	26, // 30: parking.v1.Peer.Inject:input_type -> parking.v1.InjectRequest
+	28, // 31: parking.v1.Peer.Heal:input_type -> parking.v1.HealRequest
+	30, // 32: parking.v1.Peer.Faults:input_type -> parking.v1.FaultsRequest
+	32, // 33: parking.v1.Peer.Clock:input_type -> parking.v1.ClockRequest
+	8,  // 34: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
+	10, // 35: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
+	12, // 36: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
+	14, // 37: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
+	18, // 38: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
+	20, // 39: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
+	22, // 40: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
+	24, // 41: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
+	27, // 42: parking.v1.Peer.Inject:output_type -> parking.v1.InjectReply
+	29, // 43: parking.v1.Peer.Heal:output_type -> parking.v1.HealReply
+	31, // 44: parking.v1.Peer.Faults:output_type -> parking.v1.FaultsReply
+	33, // 45: parking.v1.Peer.Clock:output_type -> parking.v1.ClockReply
+	34, // [34:46] is the sub-list for method output_type
+	22, // [22:34] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_lot_wire_parking_proto_init() }
@@ -1713,7 +2342,7 @@ func file_lot_wire_parking_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lot_wire_parking_proto_rawDesc), len(file_lot_wire_parking_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

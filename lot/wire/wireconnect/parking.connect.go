@@ -53,6 +53,14 @@ const (
 	PeerOrderProcedure = "/parking.v1.Peer/Order"
 	// PeerKillProcedure is the fully-qualified name of the Peer's Kill RPC.
 	PeerKillProcedure = "/parking.v1.Peer/Kill"
+	// PeerInjectProcedure is the fully-qualified name of the Peer's Inject RPC.
+	PeerInjectProcedure = "/parking.v1.Peer/Inject"
+	// PeerHealProcedure is the fully-qualified name of the Peer's Heal RPC.
+	PeerHealProcedure = "/parking.v1.Peer/Heal"
+	// PeerFaultsProcedure is the fully-qualified name of the Peer's Faults RPC.
+	PeerFaultsProcedure = "/parking.v1.Peer/Faults"
+	// PeerClockProcedure is the fully-qualified name of the Peer's Clock RPC.
+	PeerClockProcedure = "/parking.v1.Peer/Clock"
 )
 
 // PeerClient is a client for the parking.v1.Peer service.
@@ -73,6 +81,13 @@ type PeerClient interface {
 	Order(context.Context, *connect.Request[wire.OrderRequest]) (*connect.Response[wire.OrderReply], error)
 	// Kill makes the callee die at once, without leaving.
 	Kill(context.Context, *connect.Request[wire.KillRequest]) (*connect.Response[wire.KillReply], error)
+	// Inject puts a fault in force on the callee, Heal takes some back.
+	Inject(context.Context, *connect.Request[wire.InjectRequest]) (*connect.Response[wire.InjectReply], error)
+	Heal(context.Context, *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error)
+	// Faults tells what is in force on the callee, and whom it sees.
+	Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error)
+	// Clock puts the callee's wall clock off.
+	Clock(context.Context, *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error)
 }
 
 // NewPeerClient constructs a client for the parking.v1.Peer service. By default, it uses the
@@ -134,6 +149,30 @@ func NewPeerClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(peerMethods.ByName("Kill")),
 			connect.WithClientOptions(opts...),
 		),
+		inject: connect.NewClient[wire.InjectRequest, wire.InjectReply](
+			httpClient,
+			baseURL+PeerInjectProcedure,
+			connect.WithSchema(peerMethods.ByName("Inject")),
+			connect.WithClientOptions(opts...),
+		),
+		heal: connect.NewClient[wire.HealRequest, wire.HealReply](
+			httpClient,
+			baseURL+PeerHealProcedure,
+			connect.WithSchema(peerMethods.ByName("Heal")),
+			connect.WithClientOptions(opts...),
+		),
+		faults: connect.NewClient[wire.FaultsRequest, wire.FaultsReply](
+			httpClient,
+			baseURL+PeerFaultsProcedure,
+			connect.WithSchema(peerMethods.ByName("Faults")),
+			connect.WithClientOptions(opts...),
+		),
+		clock: connect.NewClient[wire.ClockRequest, wire.ClockReply](
+			httpClient,
+			baseURL+PeerClockProcedure,
+			connect.WithSchema(peerMethods.ByName("Clock")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -147,6 +186,10 @@ type peerClient struct {
 	take   *connect.Client[wire.TakeRequest, wire.TakeReply]
 	order  *connect.Client[wire.OrderRequest, wire.OrderReply]
 	kill   *connect.Client[wire.KillRequest, wire.KillReply]
+	inject *connect.Client[wire.InjectRequest, wire.InjectReply]
+	heal   *connect.Client[wire.HealRequest, wire.HealReply]
+	faults *connect.Client[wire.FaultsRequest, wire.FaultsReply]
+	clock  *connect.Client[wire.ClockRequest, wire.ClockReply]
 }
 
 // Hello calls parking.v1.Peer.Hello.
@@ -189,6 +232,26 @@ func (c *peerClient) Kill(ctx context.Context, req *connect.Request[wire.KillReq
 	return c.kill.CallUnary(ctx, req)
 }
 
+// Inject calls parking.v1.Peer.Inject.
+func (c *peerClient) Inject(ctx context.Context, req *connect.Request[wire.InjectRequest]) (*connect.Response[wire.InjectReply], error) {
+	return c.inject.CallUnary(ctx, req)
+}
+
+// Heal calls parking.v1.Peer.Heal.
+func (c *peerClient) Heal(ctx context.Context, req *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error) {
+	return c.heal.CallUnary(ctx, req)
+}
+
+// Faults calls parking.v1.Peer.Faults.
+func (c *peerClient) Faults(ctx context.Context, req *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error) {
+	return c.faults.CallUnary(ctx, req)
+}
+
+// Clock calls parking.v1.Peer.Clock.
+func (c *peerClient) Clock(ctx context.Context, req *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error) {
+	return c.clock.CallUnary(ctx, req)
+}
+
 // PeerHandler is an implementation of the parking.v1.Peer service.
 type PeerHandler interface {
 	// Hello asks to join: it names what must agree, and is refused in words.
@@ -207,6 +270,13 @@ type PeerHandler interface {
 	Order(context.Context, *connect.Request[wire.OrderRequest]) (*connect.Response[wire.OrderReply], error)
 	// Kill makes the callee die at once, without leaving.
 	Kill(context.Context, *connect.Request[wire.KillRequest]) (*connect.Response[wire.KillReply], error)
+	// Inject puts a fault in force on the callee, Heal takes some back.
+	Inject(context.Context, *connect.Request[wire.InjectRequest]) (*connect.Response[wire.InjectReply], error)
+	Heal(context.Context, *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error)
+	// Faults tells what is in force on the callee, and whom it sees.
+	Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error)
+	// Clock puts the callee's wall clock off.
+	Clock(context.Context, *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error)
 }
 
 // NewPeerHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -264,6 +334,30 @@ func NewPeerHandler(svc PeerHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(peerMethods.ByName("Kill")),
 		connect.WithHandlerOptions(opts...),
 	)
+	peerInjectHandler := connect.NewUnaryHandler(
+		PeerInjectProcedure,
+		svc.Inject,
+		connect.WithSchema(peerMethods.ByName("Inject")),
+		connect.WithHandlerOptions(opts...),
+	)
+	peerHealHandler := connect.NewUnaryHandler(
+		PeerHealProcedure,
+		svc.Heal,
+		connect.WithSchema(peerMethods.ByName("Heal")),
+		connect.WithHandlerOptions(opts...),
+	)
+	peerFaultsHandler := connect.NewUnaryHandler(
+		PeerFaultsProcedure,
+		svc.Faults,
+		connect.WithSchema(peerMethods.ByName("Faults")),
+		connect.WithHandlerOptions(opts...),
+	)
+	peerClockHandler := connect.NewUnaryHandler(
+		PeerClockProcedure,
+		svc.Clock,
+		connect.WithSchema(peerMethods.ByName("Clock")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/parking.v1.Peer/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case PeerHelloProcedure:
@@ -282,6 +376,14 @@ func NewPeerHandler(svc PeerHandler, opts ...connect.HandlerOption) (string, htt
 			peerOrderHandler.ServeHTTP(w, r)
 		case PeerKillProcedure:
 			peerKillHandler.ServeHTTP(w, r)
+		case PeerInjectProcedure:
+			peerInjectHandler.ServeHTTP(w, r)
+		case PeerHealProcedure:
+			peerHealHandler.ServeHTTP(w, r)
+		case PeerFaultsProcedure:
+			peerFaultsHandler.ServeHTTP(w, r)
+		case PeerClockProcedure:
+			peerClockHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -321,4 +423,20 @@ func (UnimplementedPeerHandler) Order(context.Context, *connect.Request[wire.Ord
 
 func (UnimplementedPeerHandler) Kill(context.Context, *connect.Request[wire.KillRequest]) (*connect.Response[wire.KillReply], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Kill is not implemented"))
+}
+
+func (UnimplementedPeerHandler) Inject(context.Context, *connect.Request[wire.InjectRequest]) (*connect.Response[wire.InjectReply], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Inject is not implemented"))
+}
+
+func (UnimplementedPeerHandler) Heal(context.Context, *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Heal is not implemented"))
+}
+
+func (UnimplementedPeerHandler) Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Faults is not implemented"))
+}
+
+func (UnimplementedPeerHandler) Clock(context.Context, *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Clock is not implemented"))
 }
