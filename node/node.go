@@ -14,6 +14,7 @@ import (
 	"parking/gates"
 	"parking/lot/crdt"
 	"parking/node/cookie"
+	"parking/node/fault"
 	"parking/node/member"
 	"parking/node/peer"
 	"parking/node/replicate"
@@ -43,6 +44,11 @@ type Node struct {
 	links *links
 	repl  *replicate.Replicator
 
+	cert   *cookie.Certificate
+	faults *fault.Table
+	off    atomic.Int64  // how far the wall clock was put off, in nanoseconds
+	mended chan struct{} // ticks when links were healed
+
 	wrapGossip func(replicate.Gossip) replicate.Gossip // between repl and agent; nil: nothing
 
 	total  int               // spaces, as of the last look; under the store's lock
@@ -71,10 +77,14 @@ func New(cfg Config) (*Node, error) {
 		bus:   newBus(),
 		ready: make(chan struct{}),
 
+		faults: fault.NewTable(),
+		mended: make(chan struct{}, 1),
+
 		joined: make(map[string]string),
 		told:   make(map[string]bool),
 		given:  given{told: make(map[string]bool)},
 	}
+	n.cfg.Now = func() time.Time { return cfg.Now().Add(n.clockOff()) }
 	n.replica = crdt.NewReplica(n.self.Node, n.self.Incarnation)
 	n.keeper = gates.NewKeeper(n.book, n.crashed)
 	n.stew = newSteward(n)
@@ -89,13 +99,16 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) Run(ctx context.Context) (err error) {
 	defer n.bus.close()
 	n.started = time.Now()
-	cert, err := n.cfg.Keys.Certify(n.identity(), rand.Reader)
+	n.cert, err = n.cfg.Keys.Certify(n.identity(), rand.Reader)
 	if err != nil {
 		_ = n.cfg.Network.Shutdown()
 		return err
 	}
-	if n.mux, err = member.NewMux(n.cfg.Network); err != nil {
-		_ = n.cfg.Network.Shutdown()
+	cert := n.cert
+	draws := mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0))
+	network := fault.Wrap(n.cfg.Network, n.self.Node, n.faults, n.nameAt, draws)
+	if n.mux, err = member.NewMux(network); err != nil {
+		_ = network.Shutdown()
 		return err
 	}
 	key := n.cfg.Keys.Gossip()

@@ -24,7 +24,7 @@ const (
 
 // reconnect looks for failed members until ctx ends.
 func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate, random *rand.Rand) {
-	for sleep(ctx, reconnectInterval) {
+	for n.rest(ctx, reconnectInterval) {
 		var failed []Member
 		for _, m := range n.view.all() {
 			if m.Status == member.Failed && !m.Self {
@@ -44,6 +44,19 @@ func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate, random *
 		}
 		looks.Wait()
 	}
+}
+
+// rest waits for d, or until links were healed, and reports whether ctx lives.
+func (n *Node) rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-n.mended:
+	case <-t.C:
+	}
+	return true
 }
 
 // meet asks whoever is at m's address whether it is that life of m, and takes

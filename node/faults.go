@@ -1,0 +1,385 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"parking/lot"
+	"parking/lot/wire"
+	"parking/node/fault"
+	"parking/node/member"
+	"parking/node/peer"
+)
+
+const (
+	// orderTimeout is how long a node may take to carry out an order.
+	orderTimeout = time.Second
+	// healTimeout is how long the nodes that a heal rejoins may take to see each
+	// other alive again.
+	healTimeout = 3 * time.Second
+	// maxClock bounds how far a clock can be put off.
+	maxClock = 365 * 24 * time.Hour
+)
+
+// direct dials without faults: orders go by it.
+type direct struct{ net member.Transport }
+
+// Dial implements peer.Dialer.
+func (d direct) Dial(addr, name string, timeout time.Duration) (net.Conn, error) {
+	return d.net.DialAddressTimeout(member.Address{Addr: addr, Name: name}, timeout)
+}
+
+// clockOff returns how far this node's wall clock was put off.
+func (n *Node) clockOff() time.Duration { return time.Duration(n.off.Load()) }
+
+func (n *Node) putOff(d time.Duration) error {
+	if err := checkClock(d); err != nil {
+		return err
+	}
+	n.off.Store(int64(d))
+	return nil
+}
+
+func checkClock(d time.Duration) error {
+	if d < -maxClock || d > maxClock {
+		return lot.Refuse(lot.Range, "clock %v: it can be off by %v at most", d, maxClock)
+	}
+	return nil
+}
+
+// nameAt returns which node has that address, as far as this one knows.
+func (n *Node) nameAt(addr string) string {
+	for _, m := range n.view.all() {
+		if m.Addr == addr {
+			return m.Name
+		}
+	}
+	return ""
+}
+
+// present returns the other members that may be running, whether or not they
+// can be seen just now.
+func (n *Node) present() (out []Member) {
+	for _, m := range n.view.all() {
+		if !m.Self && m.Status != member.Left {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// tell makes a call to each of those nodes, by the way that faults do not cut,
+// and returns the errors by name.
+func (n *Node) tell(ctx context.Context, to []Member, call func(context.Context, *peer.Link) (*wire.Verdict, error)) map[string]error {
+	ctx, cancel := context.WithTimeout(ctx, orderTimeout)
+	defer cancel()
+	failed := make(map[string]error)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, m := range to {
+		wg.Go(func() {
+			link := peer.NewLink(direct{n.cfg.Network}, n.cert, m.Name, m.Addr)
+			defer link.Close()
+			verdict, err := call(ctx, link)
+			if err == nil {
+				err = n.answered(verdict, nil)
+			}
+			if err != nil {
+				mu.Lock()
+				failed[m.Name] = err
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return failed
+}
+
+// Partition cuts all links between nodes of different groups. Nodes that no group
+// names form the last one. It returns which of them could not be told.
+func (n *Node) Partition(ctx context.Context, groups [][]string, what string) (untold []string, err error) {
+	named := make(map[string]bool)
+	for _, group := range groups {
+		for _, name := range group {
+			if named[name] {
+				return nil, lot.Refuse(lot.Usage, "%s is named twice; a node is on one side of a partition", name)
+			}
+			named[name] = true
+		}
+	}
+	var rest []string
+	for _, m := range n.view.all() {
+		if !named[m.Name] && m.Status != member.Left {
+			rest = append(rest, m.Name)
+		}
+	}
+	if len(rest) > 0 {
+		groups = append(slices.Clone(groups), rest)
+	}
+	if len(groups) < 2 {
+		return nil, lot.Refuse(lot.Usage, "all nodes are on one side; name fewer, or put | between two groups")
+	}
+	links := make(map[fault.Link]fault.Effect)
+	for i, a := range groups {
+		for j, b := range groups {
+			for _, from := range a {
+				for _, to := range b {
+					if i != j {
+						links[fault.Link{From: from, To: to}] = fault.Effect{Cut: true}
+					}
+				}
+			}
+		}
+	}
+	return n.Inject(ctx, what, links)
+}
+
+// Inject puts the effects on links, on all nodes that have one of them. It
+// returns when each has done so or has not answered; untold are those that are
+// named and did not, who are not known to be dead.
+func (n *Node) Inject(ctx context.Context, what string, links map[fault.Link]fault.Effect) (untold []string, err error) {
+	if err := cmp.Or(n.CheckFaults(), n.await(ctx)); err != nil {
+		return nil, err
+	}
+	ends := make(map[string]bool)
+	for l, e := range links {
+		if err := e.Check(); err != nil {
+			return nil, err
+		}
+		if l.From == l.To {
+			return nil, lot.Refuse(lot.Usage, "%s: a link has two ends", l)
+		}
+		ends[l.From], ends[l.To] = true, true
+	}
+	for _, name := range slices.Sorted(maps.Keys(ends)) {
+		if err := n.checkNode(name); err != nil {
+			return nil, err
+		}
+	}
+	f := fault.Fault{ID: rand.Uint64(), What: what, By: n.self.Node, Since: n.cfg.Now(), Links: links}
+	if !n.faults.Add(f) {
+		return nil, tooMany(n.self.Node)
+	}
+	to := slices.DeleteFunc(n.present(), func(m Member) bool { return !ends[m.Name] })
+	failed := n.tell(ctx, to, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
+		reply, err := k.Inject(ctx, connect.NewRequest(&wire.InjectRequest{Fault: encodeFault(f)}))
+		if err != nil {
+			return nil, err
+		}
+		return reply.Msg.GetVerdict(), nil
+	})
+	for _, err := range failed {
+		if r, ok := errors.AsType[*lot.Refusal](err); ok { // by one, so it is in force nowhere
+			n.takeBack(ctx, to, f.ID)
+			return nil, r
+		}
+	}
+	return slices.Sorted(maps.Keys(failed)), nil
+}
+
+func tooMany(name string) error {
+	return lot.Refuse(lot.Refused, "%s has %d faults in force; heal some first", name, fault.MaxFaults)
+}
+
+// checkNode refuses a name that no node in view has.
+func (n *Node) checkNode(name string) error {
+	if m, ok := n.view.find(name); !ok || m.Status == member.Left {
+		return lot.Refuse(lot.Unreachable, "no node is called %s; members lists them", name)
+	}
+	return nil
+}
+
+// A Selection is which links are healed: all of them, those that touch one of
+// the nodes, or those that are named.
+type Selection struct {
+	All   bool
+	Nodes []string
+	Links []fault.Link
+}
+
+func (s Selection) has(l fault.Link) bool {
+	return s.All || slices.Contains(s.Nodes, l.From) || slices.Contains(s.Nodes, l.To) || slices.Contains(s.Links, l)
+}
+
+// Heal makes links good again on all nodes, and waits until the nodes at their
+// ends see each other alive, for three seconds at most. It returns the links
+// that were bad; untold are nodes that did not answer; and apart which pairs do
+// not see each other, as links from who does not see.
+func (n *Node) Heal(ctx context.Context, which Selection) (healed []fault.Link, untold []string, apart []fault.Link, err error) {
+	if err := cmp.Or(n.CheckFaults(), n.await(ctx)); err != nil {
+		return nil, nil, nil, err
+	}
+	for _, name := range which.Nodes {
+		if err := n.checkNode(name); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	for _, l := range which.Links {
+		if err := cmp.Or(n.checkNode(l.From), n.checkNode(l.To)); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	all := make(map[fault.Link]bool)
+	var mu sync.Mutex
+	add := func(links []fault.Link) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, l := range links {
+			all[l] = true
+		}
+	}
+	add(n.faults.Remove(which.has))
+	req := &wire.HealRequest{All: which.All, Nodes: which.Nodes, Links: encodeLinks(which.Links)}
+	failed := n.tell(ctx, n.present(), func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
+		reply, err := k.Heal(ctx, connect.NewRequest(req))
+		if err != nil {
+			return nil, err
+		}
+		add(decodeLinks(reply.Msg.GetHealed()))
+		return reply.Msg.GetVerdict(), nil
+	})
+	n.healed()
+	for name := range failed {
+		for l := range all {
+			if l.From == name || l.To == name {
+				untold = append(untold, name)
+				break
+			}
+		}
+	}
+	slices.Sort(untold)
+	healed = slices.SortedFunc(maps.Keys(all), fault.Link.Compare)
+	return healed, untold, n.rejoined(ctx, healed), nil
+}
+
+// rejoined waits until the nodes at the ends of those links see each other, and
+// returns who does not see whom.
+func (n *Node) rejoined(ctx context.Context, links []fault.Link) (apart []fault.Link) {
+	ctx, cancel := context.WithTimeout(ctx, healTimeout)
+	defer cancel()
+	for {
+		sees := map[string][]string{n.self.Node: n.view.others()}
+		var mu sync.Mutex
+		n.tell(ctx, n.present(), func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
+			reply, err := k.Faults(ctx, connect.NewRequest(&wire.FaultsRequest{}))
+			if err != nil {
+				return nil, err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sees[k.Peer().Name] = reply.Msg.GetSees()
+			return nil, nil
+		})
+		apart = slices.DeleteFunc(slices.Clone(links), func(l fault.Link) bool {
+			seen, answers := sees[l.From]
+			_, there := sees[l.To]
+			return !answers || !there || slices.Contains(seen, l.To)
+		})
+		if len(apart) == 0 || !sleep(ctx, 20*time.Millisecond) {
+			return apart
+		}
+	}
+}
+
+// healed makes this node look for those it lost at once.
+func (n *Node) healed() {
+	select {
+	case n.mended <- struct{}{}:
+	default:
+	}
+}
+
+// takeBack heals what came by one order.
+func (n *Node) takeBack(ctx context.Context, from []Member, id uint64) {
+	n.faults.Withdraw(id)
+	n.tell(ctx, from, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
+		reply, err := k.Heal(ctx, connect.NewRequest(&wire.HealRequest{Id: id}))
+		if err != nil {
+			return nil, err
+		}
+		return reply.Msg.GetVerdict(), nil
+	})
+}
+
+// A FaultState is a fault in force, and on which nodes.
+type FaultState struct {
+	fault.Fault
+	On []string
+}
+
+// Faults returns what is in force on the nodes that can be reached, the oldest
+// first.
+func (n *Node) Faults(ctx context.Context) (all []FaultState, err error) {
+	if err := n.await(ctx); err != nil {
+		return nil, err
+	}
+	byID := make(map[uint64]*FaultState)
+	var mu sync.Mutex
+	add := func(name string, faults []fault.Fault) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, f := range faults {
+			s := byID[f.ID]
+			if s == nil {
+				s = &FaultState{Fault: f}
+				byID[f.ID] = s
+			}
+			s.On = append(s.On, name)
+		}
+	}
+	add(n.self.Node, n.faults.Faults())
+	n.tell(ctx, n.present(), func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
+		reply, err := k.Faults(ctx, connect.NewRequest(&wire.FaultsRequest{}))
+		if err != nil {
+			return nil, err
+		}
+		var faults []fault.Fault
+		for _, f := range reply.Msg.GetFaults() {
+			if f, err := decodeFault(f); err == nil {
+				faults = append(faults, f)
+			}
+		}
+		add(k.Peer().Name, faults)
+		return nil, nil
+	})
+	for _, s := range byID {
+		slices.Sort(s.On)
+		all = append(all, *s)
+	}
+	slices.SortFunc(all, func(a, b FaultState) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })
+	return all, nil
+}
+
+// SetClock puts the wall clock of a node off by d.
+func (n *Node) SetClock(ctx context.Context, name string, d time.Duration) error {
+	if err := cmp.Or(n.CheckFaults(), n.await(ctx), checkClock(d), n.checkNode(name)); err != nil {
+		return err
+	}
+	if name == n.self.Node {
+		return n.putOff(d)
+	}
+	m, _ := n.view.find(name)
+	err := n.tell(ctx, []Member{m}, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
+		reply, err := k.Clock(ctx, connect.NewRequest(&wire.ClockRequest{OffsetMs: d.Milliseconds()}))
+		if err != nil {
+			return nil, err
+		}
+		return reply.Msg.GetVerdict(), nil
+	})[name]
+	if r, ok := errors.AsType[*lot.Refusal](err); err == nil || ok {
+		if ok {
+			return r
+		}
+		return nil
+	}
+	return lot.Refuse(lot.Unreachable, "%s does not answer (%v); members lists who is there", name, plain(err))
+}

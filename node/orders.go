@@ -1,0 +1,110 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"parking/lot"
+	"parking/lot/wire"
+	"parking/node/fault"
+	"parking/node/peer"
+)
+
+// The orders to inject faults, as other nodes give them.
+
+// maxLinks bounds the links of one order: those between all of a hundred nodes.
+const maxLinks = 100 * 99
+
+// Inject puts a fault in force here.
+func (c *calls) Inject(_ context.Context, req *connect.Request[wire.InjectRequest]) (*connect.Response[wire.InjectReply], error) {
+	n := (*Node)(c)
+	f, err := decodeFault(req.Msg.GetFault())
+	if err == nil {
+		err = n.CheckFaults()
+	}
+	if err == nil && !n.faults.Add(f) {
+		err = tooMany(n.self.Node)
+	}
+	n.log.Info("fault", "what", f.What, "by", f.By, "err", err)
+	return connect.NewResponse(&wire.InjectReply{Verdict: verdict(0, err)}), nil
+}
+
+// Heal takes faults back here.
+func (c *calls) Heal(ctx context.Context, req *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error) {
+	n := (*Node)(c)
+	if id := req.Msg.GetId(); id != 0 {
+		n.faults.Withdraw(id)
+		return connect.NewResponse(&wire.HealReply{}), nil
+	}
+	healed := n.faults.Remove(Selection{
+		All: req.Msg.GetAll(), Nodes: req.Msg.GetNodes(), Links: decodeLinks(req.Msg.GetLinks()),
+	}.has)
+	n.log.Info("healed", "links", healed, "by", peer.Caller(ctx).Name)
+	n.healed()
+	return connect.NewResponse(&wire.HealReply{Healed: encodeLinks(healed)}), nil
+}
+
+// Faults tells what is in force here.
+func (c *calls) Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error) {
+	n := (*Node)(c)
+	reply := &wire.FaultsReply{Sees: n.view.others(), ClockMs: n.clockOff().Milliseconds()}
+	for _, f := range n.faults.Faults() {
+		reply.Faults = append(reply.Faults, encodeFault(f))
+	}
+	return connect.NewResponse(reply), nil
+}
+
+// Clock puts this node's wall clock off.
+func (c *calls) Clock(_ context.Context, req *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error) {
+	n := (*Node)(c)
+	err := n.CheckFaults()
+	if err == nil {
+		err = n.putOff(time.Duration(req.Msg.GetOffsetMs()) * time.Millisecond)
+	}
+	return connect.NewResponse(&wire.ClockReply{Verdict: verdict(0, err)}), nil
+}
+
+func encodeFault(f fault.Fault) *wire.Fault {
+	w := &wire.Fault{Id: f.ID, What: f.What, By: f.By, SinceMs: f.Since.UnixMilli()}
+	for l, e := range f.Links {
+		w.Links = append(w.Links, &wire.Fault_Link{
+			From: l.From, To: l.To, Cut: e.Cut, Drop: e.Drop, Dup: e.Dup,
+			DelayUs: e.Delay.Microseconds(), JitterUs: e.Jitter.Microseconds(),
+		})
+	}
+	return w
+}
+
+func decodeFault(w *wire.Fault) (f fault.Fault, err error) {
+	if len(w.GetLinks()) == 0 || len(w.GetLinks()) > maxLinks || w.GetId() == 0 || !lot.ValidName(w.GetBy()) {
+		return f, lot.Refuse(lot.Usage, "malformed fault; give all nodes the same version of parking")
+	}
+	f = fault.Fault{ID: w.GetId(), What: clip(w.GetWhat()), By: w.GetBy(), Since: time.UnixMilli(w.GetSinceMs()), Links: make(map[fault.Link]fault.Effect)}
+	for _, l := range w.GetLinks() {
+		e := fault.Effect{
+			Cut: l.GetCut(), Drop: l.GetDrop(), Dup: l.GetDup(),
+			Delay: time.Duration(l.GetDelayUs()) * time.Microsecond, Jitter: time.Duration(l.GetJitterUs()) * time.Microsecond,
+		}
+		if err := e.Check(); err != nil {
+			return f, err
+		}
+		f.Links[fault.Link{From: l.GetFrom(), To: l.GetTo()}] = e
+	}
+	return f, nil
+}
+
+func encodeLinks(links []fault.Link) (out []*wire.Fault_Link) {
+	for _, l := range links {
+		out = append(out, &wire.Fault_Link{From: l.From, To: l.To})
+	}
+	return out
+}
+
+func decodeLinks(links []*wire.Fault_Link) (out []fault.Link) {
+	for _, l := range links {
+		out = append(out, fault.Link{From: l.GetFrom(), To: l.GetTo()})
+	}
+	return out
+}
