@@ -73,6 +73,30 @@ func (v Version) Covers(o Version) bool {
 	return true
 }
 
+// Meet returns the dots that are in both.
+func (v Version) Meet(o Version) Version {
+	both := Version{rows: make(map[Replica]row, len(v.rows))}
+	for rep, ours := range v.rows {
+		theirs := o.rows[rep]
+		r := row{max: min(ours.max, theirs.max)}
+		for _, c := range []map[uint64]struct{}{ours.cloud, theirs.cloud} {
+			for seq := range c {
+				if seq > r.max && ours.contains(seq) && theirs.contains(seq) {
+					if r.cloud == nil {
+						r.cloud = make(map[uint64]struct{})
+					}
+					r.cloud[seq] = struct{}{}
+				}
+			}
+		}
+		r.fold(func(uint64) {})
+		if r.max > 0 || len(r.cloud) > 0 {
+			both.rows[rep] = r
+		}
+	}
+	return both
+}
+
 // Replicas yields each replica known, in order, with its gapless maximum.
 func (v Version) Replicas() iter.Seq2[Replica, uint64] {
 	return func(yield func(Replica, uint64) bool) {

@@ -61,3 +61,6 @@ type Dot struct {
 
 // String returns the form name/incarnation:sequence.
 func (d Dot) String() string { return fmt.Sprintf("%v:%d", d.Replica, d.Seq) }
+
+// Hash returns 64 bits that are another dot's too by no more than chance.
+func (d Dot) Hash() uint64 { return mix(d.Replica.id.Value().hash + mix(d.Seq)) }

@@ -10,6 +10,13 @@ import (
 // and nothing else.
 type Stamp uint64
 
+// Time returns the stamp's wall time, and Counter what tells it from others of
+// the same millisecond.
+func (s Stamp) Time() time.Time { return time.UnixMilli(int64(s >> 16)) }
+
+// Counter is described at Time.
+func (s Stamp) Counter() int { return int(s & 0xffff) }
+
 // Bounds of stamps and wall times. They end in the year 6429.
 const (
 	maxStamp  Stamp = math.MaxInt64
