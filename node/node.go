@@ -53,6 +53,7 @@ type Node struct {
 
 	total  int               // spaces, as of the last look; under the store's lock
 	over   int               // vehicles above the spaces at the last look; under the store's lock
+	ways   ways              // how the latest changes came; under the store's lock
 	joined map[string]string // who answered at which address in Join; Run's, then keepJoining's
 	told   map[string]bool   // the addresses of which was told that they are left alone; as joined
 	met    atomic.Bool       // whether it has been with a node that was ready: else it gives way

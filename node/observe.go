@@ -13,6 +13,9 @@ import (
 func (n *Node) observe(d *crdt.Document, c replicate.Change) {
 	n.changes.signal()
 	m := c.Mutation
+	if m != nil {
+		n.ways.add(m.Dot, c.Origin, c.Outcome)
+	}
 	if m == nil || m.Kind == crdt.Register && m.Key == keySpaces {
 		n.total = setting(d, keySpaces)
 	}

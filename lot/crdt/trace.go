@@ -159,6 +159,3 @@ func (l *log) whole(seen Version) bool {
 	}
 	return true
 }
-
-// CompareMutations orders mutations by rank: by stamp, then by replica.
-func CompareMutations(a, b Mutation) int { return compareRank(a.Stamp, a.Dot, b.Stamp, b.Dot) }
