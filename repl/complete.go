@@ -124,6 +124,16 @@ func nodes(c *completion) (out []candidate) {
 	return out
 }
 
+// otherNodes suggests the other members, those that cannot be seen, too.
+func otherNodes(c *completion) (out []candidate) {
+	for _, m := range c.node.Members() {
+		if !m.Self && m.Status != member.Left {
+			out = append(out, candidate{word: m.Name, about: string(m.Status)})
+		}
+	}
+	return out
+}
+
 // gateNumbers suggests the lot's gates, with where they run.
 func gateNumbers(c *completion) (out []candidate) {
 	for _, g := range c.node.GateStates() {
