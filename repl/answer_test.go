@@ -268,10 +268,10 @@ func TestScreensOfAnyWidth(t *testing.T) {
 		for _, width := range []int{60, 80, 200} {
 			for _, c := range Commands() {
 				lines := []string{"help " + c.Name}
-				if c.run != nil && c.max <= 1 && c.Name != "kill-node" {
+				if c.run != nil && c.min == 0 && c.max <= 1 && c.Name != "kill-node" {
 					lines = append(lines, c.Name)
 				}
-				for _, line := range append(lines, "read --limit 1") {
+				for _, line := range append(lines, "read --limit 1", `why "ABCDEFGH 0 IJKLM"`, "diff gary") {
 					wide := larry.do(line)
 					at := *larry
 					at.opt.Width, at.opt.Color = width, true

@@ -61,11 +61,10 @@ func (c *call) changes(all node.Changes, sign, where string, now time.Time) (row
 		if x.Gate > 0 {
 			what += " by gate " + strconv.Itoa(int(x.Gate))
 		}
-		at := ""
 		if x.Node != "" {
-			what, at = what+" on "+c.paint.node(x.Node), clockTime(x.At, now)
+			what += " on " + c.paint.node(x.Node) + " " + clockTime(x.At, now)
 		}
-		rows = append(rows, []string{sign, of, what, at, where})
+		rows = append(rows, []string{sign, of, what + "  " + where})
 	}
 	return rows
 }

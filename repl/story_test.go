@@ -42,9 +42,9 @@ func TestDiffAnswers(t *testing.T) {
 		gary.do("set spaces 7")
 		equal(t, "diff", digests.ReplaceAllString(larry.do("diff gary"), "X"), strings.Join([]string{
 			"digest X here   X on gary",
-			" +   LARRYS     entered by gate 2 on larry   00:01:00   only here",
-			" -   ABC 123    left on gary                 00:01:01   only on gary",
-			" -   spaces 7   set on gary                  00:01:01   only on gary",
+			" +   LARRYS     entered by gate 2 on larry 00:01:00  only here",
+			" -   ABC 123    left on gary 00:01:01  only on gary",
+			" -   spaces 7   set on gary 00:01:01  only on gary",
 			" and 4 changes to who runs the gates and what passed them, only on gary",
 			"",
 		}, "\n"))
@@ -86,21 +86,21 @@ func TestWhyAnswers(t *testing.T) {
 		larry.do("heal")
 		larry.do("await converged")
 		gary.do("await converged")
-		show := func(a *at, line string) string { 
+		show := func(a *at, line string) string {
 			return gaps.ReplaceAllString(pulled.ReplaceAllString(lives.ReplaceAllString(a.do(line), "/X"), "event"), "  ")
 		}
 		equal(t, "a conflict", show(gary, "why TWICE"), strings.Join([]string{
 			"TWICE is in the lot on gary",
-			" NODE  SEQ  CLOCK  WHAT  WAY  STATE",
-			" larry/X  8  00:01:00.000  entry gate 3  event  conflict, in the lot too",
-			" gary/X  6  00:01:01.500  entry gate 2  own  live, the winner",
+			" NODE  SEQ  CLOCK  WAY  WHAT",
+			" larry/X  8  00:01:00.000  event  entry by gate 3, conflict: in the lot too",
+			" gary/X  6  00:01:01.500  own  entry by gate 2, live: the winner",
 			"",
 		}, "\n"))
 		got := show(larry, `why "ABC 123"`)
 		lines := strings.Split(got, "\n")
 		if len(lines) != 5 || lines[0] != "ABC 123 is not in the lot on larry" ||
-			!strings.HasSuffix(lines[2], "  entry gate 1  own  superseded by gary/X 5") ||
-			lines[3] != " gary/X  5  00:01:00.000  exit  event  supersedes larry/X 7" {
+			!strings.HasSuffix(lines[2], "  own  entry by gate 1, superseded by gary/X 5") ||
+			lines[3] != " gary/X  5  00:01:00.000  event  exit, supersedes larry/X 7" {
 			t.Errorf("an exit:\n%s", got)
 		}
 		gary.do("track_exit TWICE")
@@ -127,7 +127,7 @@ func TestWhyTellsOfAWrongClock(t *testing.T) {
 		gary.do("await vehicle ABC")
 		gary.do("track_exit ABC")
 		got := lives.ReplaceAllString(gary.do("why ABC"), "/X")
-		if !strings.Contains(got, "   00:01:00.000+1   exit           own     supersedes larry/X ") || !strings.Contains(got, "; its node's clock said 1999-12-31 23:56:00\n") {
+		if !strings.Contains(got, "   00:01:00.000+1   own     exit, supersedes larry/X ") || !strings.Contains(got, "; its node's clock said 1999-12-31 23:56:00\n") {
 			t.Errorf("a clock five minutes behind:\n%s", got)
 		}
 	})

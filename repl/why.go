@@ -45,7 +45,7 @@ func why(c *call) error {
 			what = "exit"
 		}
 		if s.Gate > 0 {
-			what += " gate " + strconv.Itoa(int(s.Gate))
+			what += " by gate " + strconv.Itoa(int(s.Gate))
 		}
 		if s.Told {
 			clock = hybrid(s.Stamp, now)
@@ -57,9 +57,9 @@ func why(c *call) error {
 		case node.NoWay:
 			way = "-"
 		}
-		rows = append(rows, []string{c.replica(s.Dot.Replica), strconv.FormatUint(s.Dot.Seq, 10), clock, what, way, c.fate(s, conflicts, now)})
+		rows = append(rows, []string{c.replica(s.Dot.Replica), strconv.FormatUint(s.Dot.Seq, 10), clock, way, what + ", " + c.fate(s, conflicts, now)})
 	}
-	if err := c.table([]string{"NODE", "SEQ", "CLOCK", "WHAT", "WAY", "STATE"}, rows); err != nil {
+	if err := c.table([]string{"NODE", "SEQ", "CLOCK", "WAY", "WHAT"}, rows); err != nil {
 		return err
 	}
 	if !a.Whole {
@@ -98,11 +98,11 @@ func hybrid(s crdt.Stamp, now time.Time) string {
 func (c *call) fate(s node.Story, conflicts int, now time.Time) (text string) {
 	switch {
 	case s.Fate == node.Live && conflicts > 0:
-		text = c.paint.good("live") + ", the winner"
+		text = c.paint.good("live") + ": the winner"
 	case s.Fate == node.Live:
 		text = c.paint.good("live")
 	case s.Fate == node.Conflict:
-		text = c.paint.warn("conflict") + ", in the lot too"
+		text = c.paint.warn("conflict") + ": in the lot too"
 	case s.Fate == node.Done && len(s.Supersedes) == 0:
 		text = "superseded nothing"
 	case s.Fate == node.Done:
