@@ -157,13 +157,16 @@ func (p *pile) cut() {
 func (p *pile) changes(d *crdt.Document) Changes {
 	p.cut()
 	c := Changes{More: p.more, Gates: p.gates}
-	var dots []crdt.Dot // of entries that exits tell the plate by
+	var nameless, bare []crdt.Dot // what exits superseded that do not tell their plate, or nothing else
 	for _, m := range p.kept {
-		if m.Kind == crdt.Exit {
-			dots = append(dots, m.Supersedes...)
+		if m.Kind == crdt.Exit && m.Plate == "" {
+			nameless = append(nameless, m.Supersedes...)
+		}
+		if m.Kind == crdt.Exit && m.Dot.Seq == 0 {
+			bare = append(bare, m.Supersedes...)
 		}
 	}
-	plates, exits := d.PlatesOf(dots), d.Supersession(dots)
+	plates, exits := d.PlatesOf(nameless), d.Supersession(bare)
 	for _, m := range p.kept {
 		if m.Kind == crdt.Entry {
 			plates[m.Dot] = m.Plate

@@ -98,6 +98,9 @@ func (d *Document) PlatesOf(dots []Dot) map[Dot]lot.Plate {
 			plates[dot] = d.entries.plate(n)
 		}
 	}
+	if len(dots) == 0 {
+		return plates
+	}
 	d.log.each(func(m *Mutation) {
 		if m.Kind == Register || m.Plate == "" {
 			return
@@ -118,6 +121,9 @@ func (d *Document) PlatesOf(dots []Dot) map[Dot]lot.Plate {
 // far as the log has it. It looks through the whole log.
 func (d *Document) Supersession(dots []Dot) map[Dot]Mutation {
 	by := make(map[Dot]Mutation, len(dots))
+	if len(dots) == 0 {
+		return by
+	}
 	asked := make(dotSet)
 	for _, dot := range dots {
 		asked.add(dot)

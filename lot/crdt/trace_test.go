@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -14,10 +15,14 @@ import (
 func story(all []Trace) (lines []string) {
 	for _, t := range all {
 		line := fmt.Sprintf("%s%d %d", t.Dot.Replica.Node()[:1], t.Dot.Seq, t.Kind)
-		for what, is := range map[string]bool{" live": t.Live, " untold": !t.Told, " unseen": !t.Seen} {
-			if is {
-				line += what
-			}
+		if t.Live {
+			line += " live"
+		}
+		if !t.Told {
+			line += " untold"
+		}
+		if !t.Seen {
+			line += " unseen"
 		}
 		for _, by := range t.By {
 			line += fmt.Sprintf(" <%s%d", by.Replica.Node()[:1], by.Seq)
@@ -147,6 +152,109 @@ func TestApart(t *testing.T) {
 		})
 		if len(got) != len(tc.want) || slices.ContainsFunc(tc.want, func(s seen) bool { return !slices.Contains(got, s) }) {
 			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+	}
+}
+
+// Whatever came in whatever order, with logs of any length: what is told of a
+// plate is true, and all of it where it is said to be; and what is told of two
+// states is what the model tells.
+func TestTracesAndComparisonsEqualTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		actions := []func(){w.mutate, w.mutate, w.mutate, w.relay, w.snap, w.deliver, w.deliver, w.deliver}
+		for range rapid.IntRange(1, 100).Draw(t, "steps") {
+			actions[rapid.IntRange(0, len(actions)-1).Draw(t, "action")]()
+		}
+		for _, a := range w.nodes {
+			for _, p := range []lot.Plate{"A", "B", "C"} {
+				if why := tracesDiffer(a.Document, a.model, p); why != "" {
+					t.Fatalf("%v of %s: %s", a.Self(), p, why)
+				}
+			}
+			for _, b := range w.nodes {
+				got := make(map[string]int)
+				a.State().Apart(overState(t, b.State().For(a.Version().Meet(b.Version()))), func(s Side, m Mutation) {
+					dot := m.Dot
+					if m.Kind == Exit {
+						dot = m.Supersedes[0]
+					}
+					got[fmt.Sprint(s, m.Kind == Exit, dot)]++
+				})
+				want := make(map[string]int)
+				apartIn(want, Here, a.model, b.model)
+				apartIn(want, There, b.model, a.model)
+				if !maps.Equal(got, want) {
+					t.Fatalf("%v and %v are apart by %v, want %v", a.Self(), b.Self(), got, want)
+				}
+			}
+		}
+	})
+}
+
+// apartIn adds what is live by a alone, as one that b has not seen, or as one that
+// has gone on the other side.
+func apartIn(want map[string]int, side Side, a, b model) {
+	gone := b.superseded()
+	for _, m := range a.live() {
+		if !b.has(m.Dot) {
+			want[fmt.Sprint(side, false, m.Dot)]++
+		} else if _, is := gone[m.Dot]; is && m.Kind == Entry {
+			want[fmt.Sprint(!side, true, m.Dot)]++
+		}
+	}
+}
+
+func tracesDiffer(d *Document, m model, p lot.Plate) string {
+	all, whole := d.Traces(p)
+	live := slices.DeleteFunc(m.live(), func(mu Mutation) bool { return mu.Kind != Entry || mu.Plate != p })
+	for _, tr := range all {
+		mu, seen := m[tr.Dot]
+		if tr.Seen != seen || tr.Told && (mu.Kind != tr.Kind || mu.Plate != p || mu.Gate != tr.Gate || mu.Stamp != tr.Stamp) {
+			return fmt.Sprintf("%+v, which is %+v", tr, mu)
+		}
+		if tr.Live {
+			if last := len(live) - 1; last < 0 || live[last].Dot != tr.Dot { // the best comes last
+				return fmt.Sprintf("%v is live or out of turn", tr.Dot)
+			}
+			live = live[:len(live)-1]
+		}
+		for _, by := range tr.By {
+			if !slices.Contains(m[by].Supersedes, tr.Dot) {
+				return fmt.Sprintf("%v by %v", tr.Dot, by)
+			}
+		}
+		if !tr.Live && tr.Kind == Entry && len(tr.By) == 0 && whole {
+			return fmt.Sprintf("%v is gone by nothing", tr.Dot)
+		}
+	}
+	if len(live) > 0 {
+		return fmt.Sprintf("%v are not told of", live)
+	}
+	if !whole {
+		return ""
+	}
+	for _, mu := range m {
+		// Of an exit that came before all that it superseded nobody knows the plate.
+		known := mu.Kind == Entry || len(mu.Supersedes) == 0 || slices.ContainsFunc(mu.Supersedes, m.has)
+		if i := slices.IndexFunc(all, func(t Trace) bool { return t.Dot == mu.Dot && t.Told }); i < 0 && mu.Plate == p && known && mu.Kind != Register {
+			return fmt.Sprintf("%+v is not told of", mu)
+		}
+	}
+	return ""
+}
+
+// What a look at a full log costs: nobody can write meanwhile.
+func BenchmarkTraces(b *testing.B) {
+	d, o := New(moe, DefaultLog), doc(curly)
+	for i := range DefaultLog / 2 {
+		p := lot.Plate(fmt.Sprint(i))
+		d.Join(o.Enter(t0, p, 1))
+		d.Join(o.Exit(t0, p, 1))
+	}
+	for b.Loop() {
+		if all, _ := d.Traces("77777"); len(all) > 2 {
+			b.Fatal(len(all))
 		}
 	}
 }
