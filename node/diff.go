@@ -89,7 +89,9 @@ func (n *Node) compare(name string, look replicate.Look, there *pile) Difference
 		}
 		delta, state := d.Since(look.Version)
 		here.add(delta)
-		told = state == nil
+		if told = state == nil; !told && look.State == nil { // nothing tells what is live there
+			d.Exits(look.Version, here.addOne)
+		}
 		if ours = state; told && look.State != nil {
 			ours = d.State()
 		}

@@ -138,6 +138,16 @@ func (d *Document) Supersession(dots []Dot) map[Dot]Mutation {
 	return by
 }
 
+// Exits calls f with each exit that a peer who has seen v lacks, of an entry that it
+// has seen, as far as the log has them. It looks through the whole log.
+func (d *Document) Exits(v Version, f func(Mutation)) {
+	d.log.each(func(m *Mutation) {
+		if m.Kind == Exit && !v.Contains(m.Dot) && slices.ContainsFunc(m.Supersedes, v.Contains) {
+			f(*m)
+		}
+	})
+}
+
 // each calls f with every mutation in the log, in no order.
 func (l *log) each(f func(*Mutation)) {
 	for _, r := range l.runs {
