@@ -5,6 +5,12 @@ import (
 	"parking/node/replicate"
 )
 
+// The flags of the simulations.
+var (
+	SimSeed     = simSeed
+	SimDuration = simDuration
+)
+
 // RunsHere returns the gates whose actors run on this node, whatever claims
 // and views say.
 func (n *Node) RunsHere() []lot.GateID { return n.keeper.Running() }
