@@ -93,31 +93,9 @@ func (s *steward) settle() {
 	}
 	n := s.n
 	members := n.view.all()
-	alive := hosts(members)
-	should := make(map[lot.GateID]bool)
-	twice := make(map[lot.GateID]bool) // ran here and elsewhere, and runs once now
+	var should, twice map[lot.GateID]bool
 	_, _ = n.store.Update(replicate.Own, func(d *crdt.Document) (ms []crdt.Mutation, err error) {
-		total := gatesIn(d)
-		fresh := len(d.Siblings(claimKey(1))) == 0
-		holders := holders(d, total, alive)
-		place := gates.Place(total, alive, holders)
-		for g := lot.GateID(1); int(g) <= total; g++ {
-			all := claims(d, g)
-			best, standing := gates.Winner(all, alive)
-			switch {
-			case s.away[g]:
-			case place[g] != n.self:
-				twice[g] = n.keeper.Runs(g) && taken(all, n.self)
-			case !standing:
-				should[g] = true
-				ms = append(ms, n.claim(d, g, orphaned(all, members, fresh)))
-			case len(owners(all, alive)) > 1:
-				should[g], twice[g] = true, !atStart(best)
-				ms = append(ms, n.claim(d, g, bothReason(best)))
-			default:
-				should[g] = true
-			}
-		}
+		ms, should, twice = n.decide(d, members, n.keeper.Runs, s.away)
 		return ms, nil
 	})
 	for _, g := range n.keeper.Running() {
@@ -138,6 +116,36 @@ func (s *steward) settle() {
 		slices.Sort(split)
 		n.bus.emit(Event{Kind: GatesSplit, Gates: split})
 	}
+}
+
+// decide returns which gates should run here, by the document and what this
+// node sees of the others, once it has claimed those that it should and does not
+// hold alone. Of gates that are being handed over it decides nothing. Twice are
+// those that ran here and elsewhere, and run once now.
+func (n *Node) decide(d *crdt.Document, members []Member, runs func(lot.GateID) bool, away map[lot.GateID]bool) (ms []crdt.Mutation, should, twice map[lot.GateID]bool) {
+	alive := hosts(members)
+	should, twice = make(map[lot.GateID]bool), make(map[lot.GateID]bool)
+	total := gatesIn(d)
+	fresh := len(d.Siblings(claimKey(1))) == 0
+	place := gates.Place(total, alive, holders(d, total, alive))
+	for g := lot.GateID(1); int(g) <= total; g++ {
+		all := claims(d, g)
+		best, standing := gates.Winner(all, alive)
+		switch {
+		case away[g]:
+		case place[g] != n.self:
+			twice[g] = runs(g) && taken(all, n.self)
+		case !standing:
+			should[g] = true
+			ms = append(ms, n.claim(d, g, orphaned(all, members, fresh)))
+		case len(owners(all, alive)) > 1:
+			should[g], twice[g] = true, !atStart(best)
+			ms = append(ms, n.claim(d, g, bothReason(best)))
+		default:
+			should[g] = true
+		}
+	}
+	return ms, should, twice
 }
 
 // holders returns which living host holds each gate.
