@@ -161,8 +161,14 @@ func (w *kernelWorld) converge(up []*kernelReplica) {
 		if round == 100 {
 			w.fail("the replicas do not become equal")
 		}
-		for range up {
-			w.fetch(up[w.rng.IntN(len(up))], up[w.rng.IntN(len(up))])
+		for _, r := range up {
+			if hub := up[0]; round == 0 {
+				w.fetch(r, up[w.rng.IntN(len(up))])
+			} else if round%2 == 1 {
+				w.fetch(hub, r)
+			} else {
+				w.fetch(r, hub)
+			}
 		}
 	}
 	for _, r := range up {

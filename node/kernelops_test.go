@@ -42,8 +42,8 @@ var kernelNames = [kernelOps]string{
 func (op kernelOp) String() string { return kernelNames[op] }
 
 var kernelWeights = [kernelOps]uint32{
-	opMake: 130, opChain: 6, opDeliver: 760, opEvent: 25, opLose: 15, opPull: 12, opChunk: 60, opForge: 2,
-	opSettle: 6, opMove: 1, opLook: 6, opCut: 1, opHeal: 1, opCrash: 1, opRaise: 3, opClock: 1,
+	opMake: 130, opChain: 6, opDeliver: 1000, opEvent: 25, opLose: 15, opPull: 4, opChunk: 24, opForge: 2,
+	opSettle: 6, opMove: 6, opLook: 6, opCut: 1, opHeal: 1, opCrash: 1, opRaise: 3, opClock: 1,
 }
 
 // maxSimGates is how many gates a lot of the simulation may have.

@@ -16,7 +16,8 @@ type kernelTransfer struct {
 	lacks  seenSet // what they are to bring
 
 	state  *crdt.State
-	seen   seenSet // what its sender had seen
+	chunks []*wire.StateChunk // of it; nil: each is made up when it comes
+	seen   seenSet            // what its sender had seen
 	stager crdt.Stager
 	at     int
 }
@@ -72,10 +73,13 @@ func (w *kernelWorld) ask(to, from *kernelReplica, own bool) *kernelTransfer {
 		delta, t.state = from.doc.Since(version)
 	}
 	if t.state != nil {
-		t.seen = append(seenSet(nil), from.seen...)
+		t.seen = slices.Clone(from.seen)
+		if !w.chance(200) {
+			t.chunks = slices.Collect(t.state.Chunks)
+		}
 		return t
 	}
-	lacks := append(seenSet(nil), t.lacks...)
+	lacks := slices.Clone(t.lacks)
 	for i := range delta {
 		id, ok := w.model.id(delta[i].Dot)
 		if !ok || !lacks.has(id) {
@@ -115,7 +119,7 @@ func (w *kernelWorld) part(t *kernelTransfer) (done bool) {
 	if t.state == nil {
 		return w.delta(t)
 	}
-	chunk, last := nth(t.state, t.at)
+	chunk, last := t.next()
 	before := t.to.doc.Digest()
 	if err := t.stager.Add(chunk); err != nil {
 		w.fail("part %d of a state of %v: %v", t.at, t.from.doc.Self(), err)
@@ -131,20 +135,22 @@ func (w *kernelWorld) part(t *kernelTransfer) (done bool) {
 	return last
 }
 
-// nth returns a part of a state, as it is made up just now, and whether it is
-// the last.
-func nth(s *crdt.State, n int) (c *wire.StateChunk, last bool) {
-	last = true
-	for next := range s.Chunks {
-		switch {
-		case n == 0:
-			c = next
-		case n < 0:
+// next returns the part of a state that comes next, and whether it is the last.
+func (t *kernelTransfer) next() (c *wire.StateChunk, last bool) {
+	if t.chunks != nil {
+		return t.chunks[t.at], t.at == len(t.chunks)-1
+	}
+	n := 0
+	for part := range t.state.Chunks {
+		switch n {
+		case t.at:
+			c = part
+		case t.at + 1:
 			return c, false
 		}
-		n--
+		n++
 	}
-	return c, last
+	return c, true
 }
 
 // joinState joins what was staged, in one step.
@@ -161,7 +167,7 @@ func (w *kernelWorld) joinState(t *kernelTransfer) {
 	if t.to.seen.equal(was) && merge.Changed() {
 		w.fail("a state changed %+v at %v, which had seen it all", merge, t.to.doc.Self())
 	}
-	if w.chance(200) {
+	if w.chance(50) {
 		w.check(t.to)
 	}
 }

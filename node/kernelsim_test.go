@@ -147,16 +147,19 @@ func (w *kernelWorld) begin() {
 	l := kernelLife{
 		replicas: 3 + w.rng.IntN(5),
 		log:      oneOf(w, 2, 8, 32, 128, 1024),
-		plates:   oneOf(w, 2, 8, 30, 100),
-		steps:    1000 + w.rng.IntN(5000),
+		plates:   oneOf(w, 2, 20, 100, 500),
+		steps:    8000 + w.rng.IntN(32000),
 		exits:    oneOf(w, 20, 45, 60),
-		loss:     oneOf[uint32](w, 0, 50, 400),
-		dup:      oneOf[uint32](w, 0, 100, 300),
+		loss:     oneOf[uint32](w, 0, 50, 300),
+		dup:      oneOf[uint32](w, 100, 400, 750),
 		breaks:   oneOf[uint32](w, 0, 100, 400),
 		pick:     w.rng.IntN(3),
 		weights:  kernelWeights,
 	}
-	if w.chance(4) { // a full lot, of which a state takes many chunks
+	if l.plates == 2 { // one long chain
+		l.steps /= 8
+	}
+	if w.chance(8) { // a full lot, of which a state takes many chunks
 		l.plates, l.steps, l.exits, l.log = 20000, 40000, 5, 8
 		l.weights[opMake] *= 4
 	}
@@ -214,13 +217,16 @@ func TestKernelSimulation(t *testing.T) {
 func simulateKernel(t *testing.T, seed, steps uint64) (hash uint64) {
 	t.Helper()
 	w := newKernelWorld(seed)
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // documents are small, and made anew all the time
 	began := time.Now()
 	err := w.run(steps)
 	took := time.Since(began)
 	t.Logf("seed %d: %d steps in %d worlds, hash %016x, %.2f million steps/s", seed, w.steps, w.episode, w.hash, float64(w.steps)/took.Seconds()/1e6)
+	var did strings.Builder
 	for op, n := range w.did {
-		t.Logf("%12d %v", n, kernelOp(op))
+		fmt.Fprintf(&did, "%d %v, ", n, kernelOp(op))
 	}
+	t.Log(did.String())
 	if err != nil {
 		t.Fatalf("%v\nplay it again: go test ./node -run KernelSimulation -sim.seed=%d -sim.steps=%d", err, seed, steps)
 	}
