@@ -144,7 +144,9 @@ func (w *kernelWorld) rest() {
 	for _, r := range up {
 		w.check(r)
 	}
-	w.checkAnew(up[0])
+	if w.chance(250) {
+		w.checkAnew(up[0])
+	}
 	w.checkGates(up)
 }
 

@@ -42,7 +42,7 @@ var kernelNames = [kernelOps]string{
 func (op kernelOp) String() string { return kernelNames[op] }
 
 var kernelWeights = [kernelOps]uint32{
-	opMake: 130, opChain: 6, opDeliver: 1000, opEvent: 25, opLose: 15, opPull: 4, opChunk: 24, opForge: 2,
+	opMake: 110, opChain: 5, opDeliver: 1000, opEvent: 25, opLose: 15, opPull: 3, opChunk: 20, opForge: 2,
 	opSettle: 6, opMove: 6, opLook: 6, opCut: 1, opHeal: 1, opCrash: 1, opRaise: 3, opClock: 1,
 }
 
@@ -121,14 +121,18 @@ func (w *kernelWorld) mutate(r *kernelReplica) {
 	}
 }
 
-func (w *kernelWorld) plate() lot.Plate {
-	n := w.rng.IntN(w.life.plates)
-	p := "P" + strconv.Itoa(n)
-	if n%5 == 0 {
-		p = "ÄÖ ÜÄÖÜÄÖÜ " + strconv.Itoa(n) // of more than 16 bytes
+func (w *kernelWorld) plate() lot.Plate { return simPlates[w.rng.IntN(w.life.plates)] }
+
+var simPlates = func() (all []lot.Plate) {
+	for n := range 20_000 {
+		p := "P" + strconv.Itoa(n)
+		if n%5 == 0 {
+			p = "ÄÖ ÜÄÖÜÄÖÜ " + strconv.Itoa(n) // of more than 16 bytes
+		}
+		all = append(all, lot.Plate(p))
 	}
-	return lot.Plate(p)
-}
+	return all
+}()
 
 func (w *kernelWorld) track(r *kernelReplica, p lot.Plate, out bool) int32 {
 	g := lot.GateID(1 + w.rng.IntN(maxSimGates))

@@ -45,7 +45,7 @@ func (w *kernelWorld) ask(to, from *kernelReplica, own bool) *kernelTransfer {
 		return nil
 	}
 	version := to.doc.Version()
-	if w.chance(300) {
+	if w.chance(100) {
 		v, err := crdt.DecodeVersion(crdt.EncodeVersion(version))
 		if err != nil {
 			w.fail("a version: %v", err)

@@ -146,12 +146,12 @@ func oneOf[T any](w *kernelWorld, all ...T) T { return all[w.rng.IntN(len(all))]
 func (w *kernelWorld) begin() {
 	l := kernelLife{
 		replicas: 3 + w.rng.IntN(5),
-		log:      oneOf(w, 2, 8, 32, 128, 1024),
+		log:      oneOf(w, 4, 32, 256, 1024),
 		plates:   oneOf(w, 2, 20, 100, 500),
 		steps:    8000 + w.rng.IntN(32000),
 		exits:    oneOf(w, 20, 45, 60),
-		loss:     oneOf[uint32](w, 0, 50, 300),
-		dup:      oneOf[uint32](w, 100, 400, 750),
+		loss:     oneOf[uint32](w, 0, 20, 150),
+		dup:      oneOf[uint32](w, 200, 500, 800),
 		breaks:   oneOf[uint32](w, 0, 100, 400),
 		pick:     w.rng.IntN(3),
 		weights:  kernelWeights,
@@ -160,7 +160,7 @@ func (w *kernelWorld) begin() {
 		l.steps /= 8
 	}
 	if w.chance(8) { // a full lot, of which a state takes many chunks
-		l.plates, l.steps, l.exits, l.log = 20000, 40000, 5, 8
+		l.plates, l.steps, l.exits, l.log = len(simPlates), 40000, 5, 8
 		l.weights[opMake] *= 4
 	}
 	for op := range l.weights { // some worlds know little of one thing and much of another
