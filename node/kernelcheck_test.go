@@ -34,6 +34,8 @@ func (w *kernelWorld) check(r *kernelReplica) {
 			taken++
 		}
 	}
+	w.checkSetting(r, keyGates)
+	w.checkSetting(r, keySpaces)
 	if d.Taken() != taken || len(d.Keys()) != registers {
 		w.fail("%v has %d vehicles and %d registers, not %d and %d", d.Self(), d.Taken(), len(d.Keys()), taken, registers)
 	}
@@ -68,6 +70,24 @@ func (w *kernelWorld) checkAnew(r *kernelReplica) {
 	}
 	if d.Digest() != r.doc.Digest() {
 		w.fail("%v has digest %v, and what it has seen %v in another order", r.doc.Self(), r.doc.Digest(), d.Digest())
+	}
+}
+
+// checkSetting checks that of the values of a setting the latest rules that was
+// set, or else the earliest that a node founded with.
+func (w *kernelWorld) checkSetting(r *kernelReplica, key string) {
+	want, founding := 0, true
+	for _, id := range w.model.ranked(r.seen, w.model.number("r"+key)) {
+		var v wire.Setting
+		if err := proto.Unmarshal(w.model.muts[id].Value, &v); err != nil {
+			w.fail("a setting: %v", err)
+		}
+		if founding {
+			want, founding = int(v.GetValue()), v.GetFounding()
+		}
+	}
+	if got := setting(r.doc, key); got != want {
+		w.fail("%v has %d for %s, not %d", r.doc.Self(), got, key, want)
 	}
 }
 
@@ -202,6 +222,11 @@ func (w *kernelWorld) checkGates(up []*kernelReplica) {
 		}
 		if owners != 1 {
 			w.fail("gate %d runs on %d nodes", g, owners)
+		}
+		for _, c := range w.claims(up[0], g) {
+			if c.Host != owner && slices.ContainsFunc(up, func(r *kernelReplica) bool { return r.n.self == c.Host }) {
+				w.fail("gate %d runs on %v, and %v still claims it", g, owner, c.Host)
+			}
 		}
 		for _, r := range up {
 			if c, ok := w.winner(r, g); !ok || c.Host != owner {
