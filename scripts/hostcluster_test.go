@@ -1,0 +1,355 @@
+package scripts_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"parking/lot"
+	"parking/repl"
+	"parking/repl/process"
+)
+
+// hostPatience bounds every wait for something that is due soon.
+const hostPatience = 15 * time.Second
+
+// A host is a machine with one node: it has an address and a runtime directory
+// of its own, and shares the cookie.
+type host struct {
+	*process.Node
+	t     *testing.T
+	group *process.Group
+
+	mu    sync.Mutex
+	heard []failure
+}
+
+// A failure is what a node told of another one.
+type failure struct{ name, reason string }
+
+// hosts are a cluster of which each node has its own host.
+type hosts struct {
+	*hostnet
+	t   *testing.T
+	all map[string]*host
+}
+
+// castOfHosts are larry, who is there first, and two that join him.
+var castOfHosts = []string{"larry", "gary", "harry"}
+
+// startHosts returns a cluster that is complete, with gates on all nodes.
+func startHosts(t *testing.T, what string) *hosts {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "hosts") // t.TempDir is too long for sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	cookie := filepath.Join(dir, "cookie")
+	if err := os.WriteFile(cookie, []byte("limozeen"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := &hosts{newHostnet(t, what, castOfHosts...), t, make(map[string]*host)}
+	const port = "7946"
+	for i, name := range castOfHosts {
+		group, err := process.Open(process.Config{Exe: c.wrapper(t, dir, name, parking), Env: os.Environ(), Temp: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { // those that are cut off have nobody to leave to
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			if err := group.Close(ctx, time.Second); err != nil {
+				t.Error(err)
+			}
+		})
+		flags := []string{"--cookie-file", cookie, "--bind", c.ip(name) + ":" + port}
+		if i > 0 {
+			flags = append(flags, "--join", c.ip(castOfHosts[0])+":"+port)
+		}
+		started, err := group.Start([]string{name}, flags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &host{Node: started[0], t: t, group: group}
+		c.all[name] = h
+		ctx, cancel := context.WithTimeout(t.Context(), hostPatience)
+		defer cancel()
+		if err := h.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		h.listen()
+	}
+	c.until("all are there", c.complete)
+	c.spread()
+	return c
+}
+
+// spread puts gates on all nodes: 1 and 4 on larry, 2 on gary, 3 on harry.
+func (c *hosts) spread() {
+	c.t.Helper()
+	larry := c.all["larry"]
+	for i, name := range []string{"larry", "gary", "harry", "larry"} {
+		if strings.Fields(larry.gates())[i] != name {
+			larry.do(fmt.Sprintf("gate %d move %s", i+1, name))
+		}
+	}
+	c.until("the gates are spread", c.complete)
+}
+
+// until waits for what is due, and returns how long that took.
+func (c *hosts) until(what string, holds func() bool) time.Duration {
+	c.t.Helper()
+	begin := time.Now()
+	late := time.After(hostPatience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-late:
+			var state strings.Builder
+			for _, name := range c.running() {
+				h := c.all[name]
+				fmt.Fprintf(&state, "\n%s sees %s alive; gates %s; has %s; heard %v", name, h.sees(), h.gates(), h.has(), h.failures())
+			}
+			c.t.Fatalf("after %v this does not hold: %s%s", hostPatience, what, state.String())
+		}
+	}
+	return time.Since(begin)
+}
+
+// watch checks all the while that it holds, or does so again soon.
+func (c *hosts) watch(d time.Duration, what string, holds func() bool) {
+	c.t.Helper()
+	end := time.After(d)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		c.until(what, holds)
+		select {
+		case <-tick.C:
+		case <-end:
+			return
+		}
+	}
+}
+
+// running returns the names of the nodes that run.
+func (c *hosts) running() []string {
+	return slices.DeleteFunc(slices.Clone(castOfHosts), func(name string) bool { return c.all[name].Gone() })
+}
+
+// complete reports whether all that run see each other alive, have the same
+// state, and agree on one node for each gate.
+func (c *hosts) complete() bool {
+	var want [3]string
+	names := c.running()
+	for i, name := range names {
+		h := c.all[name]
+		got := [3]string{h.sees(), h.gates(), h.digest()}
+		if i == 0 {
+			want = got
+		}
+		if got != want {
+			return false
+		}
+	}
+	sorted := slices.Sorted(slices.Values(names))
+	return want[0] == strings.Join(sorted, " ") && !strings.Contains(want[1], "!")
+}
+
+// same reports whether all that run have the same state.
+func (c *hosts) same() bool {
+	names := c.running()
+	return !slices.ContainsFunc(names, func(name string) bool { return c.all[name].digest() != c.all[names[0]].digest() })
+}
+
+// powerOff takes a host from the wire and only then kills its node: nobody is
+// told, and nobody refuses.
+func (c *hosts) powerOff(name string) error {
+	if err := c.in(name, "", "ip", "link", "set", "eth0", "down"); err != nil {
+		return err
+	}
+	return c.kill(name)
+}
+
+func (c *hosts) kill(name string) error {
+	if err := c.all[name].Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), hostPatience)
+	defer cancel()
+	return c.all[name].Wait(ctx)
+}
+
+// ask runs a command on the node, and reads what it answers.
+func (h *host) ask(line string, answer any) error {
+	ctx, cancel := context.WithTimeout(h.t.Context(), hostPatience)
+	defer cancel()
+	var out bytes.Buffer
+	if err := h.Client.Exec(ctx, line, repl.Options{Format: repl.JSON}, &out, io.Discard); err != nil {
+		return err
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.Unmarshal(out.Bytes(), answer)
+}
+
+// do runs a command that must succeed.
+func (h *host) do(line string) {
+	h.t.Helper()
+	if err := h.ask(line, nil); err != nil {
+		h.t.Fatalf("%s> %s: %v", h.Name, line, err)
+	}
+}
+
+// outcome runs a command and returns "ok", or the code of its refusal.
+func (h *host) outcome(line string) string {
+	err := h.ask(line, nil)
+	if err == nil {
+		return "ok"
+	}
+	h.t.Logf("%s> %s: %v", h.Name, line, err)
+	return string(lot.CodeOf(err))
+}
+
+func (h *host) get(line string, answer any) {
+	h.t.Helper()
+	if err := h.ask(line, answer); err != nil {
+		h.t.Errorf("%s> %s: %v", h.Name, line, err)
+	}
+}
+
+// sees returns the nodes that this one calls alive.
+func (h *host) sees() string {
+	var all struct {
+		Members []struct{ Name, Status string }
+	}
+	h.get("members", &all)
+	var alive []string
+	for _, m := range all.Members {
+		if m.Status == "alive" {
+			alive = append(alive, m.Name)
+		}
+	}
+	return strings.Join(alive, " ")
+}
+
+// gates returns where the gates run as far as this node knows, in their order.
+// One that does not run on one node ends with a !.
+func (h *host) gates() string {
+	var all struct {
+		Gates []struct {
+			Owners []string
+			State  string
+		}
+	}
+	h.get("gates", &all)
+	var on []string
+	for _, g := range all.Gates {
+		where := strings.Join(g.Owners, "+")
+		if g.State != "running" {
+			where += "!"
+		}
+		on = append(on, where)
+	}
+	return strings.Join(on, " ")
+}
+
+type reading struct {
+	Digest   string
+	Vehicles []struct {
+		Plate     string
+		Conflicts []struct{}
+	}
+}
+
+func (h *host) read() (r reading) {
+	h.t.Helper()
+	h.get("read", &r)
+	return r
+}
+
+func (h *host) digest() string { return h.read().Digest }
+
+// maybe begins plates of vehicles of which nobody was told whether they came.
+const maybe = "MAYBE"
+
+// has returns the plates that this node has, with a +1 for each conflict, but
+// for the doubtful ones.
+func (h *host) has() string {
+	var plates []string
+	for _, v := range h.read().Vehicles {
+		if n := len(v.Conflicts); n > 0 {
+			v.Plate += fmt.Sprintf("+%d", n)
+		}
+		if !strings.HasPrefix(v.Plate, maybe) {
+			plates = append(plates, v.Plate)
+		}
+	}
+	return strings.Join(plates, " ")
+}
+
+// doubtful returns the plates that came although nobody was told so.
+func (h *host) doubtful() (plates []string) {
+	for _, v := range h.read().Vehicles {
+		if strings.HasPrefix(v.Plate, maybe) {
+			plates = append(plates, v.Plate)
+		}
+	}
+	return plates
+}
+
+// listen notes whom the node tells to have failed, until it ends.
+func (h *host) listen() {
+	failed := regexp.MustCompile(`  x (\S+) failed (\(.*?\))`)
+	tell := h.Client.Watch(h.t.Context(), repl.Options{Format: repl.Table})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = tell(func(line string) {
+			if m := failed.FindStringSubmatch(line); m != nil {
+				h.mu.Lock()
+				h.heard = append(h.heard, failure{m[1], m[2]})
+				h.mu.Unlock()
+			}
+		})
+	}()
+	h.t.Cleanup(func() { <-ended }) // the test's context has ended then
+}
+
+// failures returns what was told of failures since forget.
+func (h *host) failures() []failure {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.heard)
+}
+
+// why returns the reason that was told last for which a node failed.
+func (h *host) why(name string) string {
+	for _, f := range slices.Backward(h.failures()) {
+		if f.name == name {
+			return f.reason
+		}
+	}
+	return "(it was not told)"
+}
+
+func (h *host) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.heard = nil
+}
