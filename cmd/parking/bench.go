@@ -43,7 +43,7 @@ func benchCommand() *cobra.Command {
 		Short: "measure a cluster of real node processes",
 		Long: "bench starts nodes on this host, loads them and tells what it saw; or it loads a cluster\n" +
 			"that runs here, and removes what it recorded. It measures, unless you name some of these:\n" + workloads(),
-		Example: "  parking bench                                       all but freeze and start, with three nodes\n" +
+		Example: "  parking bench                                       all but freeze, mend and start, with three nodes\n" +
 			"  parking bench convergence --nodes 3,10 --plots .    a sweep, and its pictures\n" +
 			"  parking bench catch-up --size 1k,100k,1M --runs 5   medians of five runs each\n" +
 			"  parking bench throughput --attach larry             the cluster that larry is in",
@@ -67,7 +67,7 @@ func benchCommand() *cobra.Command {
 	f.Int("writers", d.Writers, "`N` writers per node, in throughput")
 	f.String("size", "", "`N` vehicles in the lot, in catch-up (100k) and idle (10k); several make a sweep")
 	f.String("under-load", "0", "`N` changes per second that go on during catch-up")
-	f.Int("times", d.Times, "`N` failovers, or starts, in a run")
+	f.Int("times", d.Times, "`N` failovers, starts, or heals of each kind of broken links, in a run")
 	f.StringArray("node-flag", nil, "a `FLAG` for the nodes that are started, with its value (repeatable)")
 	f.String("format", defaults().Format, "`FORMAT` of the report: table or json")
 	f.String("plots", "", "write plots as SVG to a `DIR`, which is made if need be")

@@ -24,7 +24,7 @@ type Config struct {
 	Batch     int           // entries that a writer records at once
 	Writers   int           // per node, where they are as fast as possible
 	UnderLoad int           // changes per second during a catch-up
-	Times     int           // failovers and starts in a run
+	Times     int           // failovers, starts and heals of each kind in a run
 	Quiet     time.Duration // without a change before idleness is measured
 	Idle      time.Duration // that it is measured for
 

@@ -83,12 +83,7 @@ func (g *gatekeeper) settled(ctx context.Context, members []*member) (at time.Ti
 	defer cancel()
 	names := namesOfMembers(members)
 	for {
-		g.mu.Lock()
-		views, changed := make([]*wire.GatesReply, 0, len(members)), g.changed
-		for _, m := range members {
-			views = append(views, g.views[m])
-		}
-		g.mu.Unlock()
+		views, changed := g.viewsNow(members)
 		if at, ok := agreed(views, names); ok {
 			return at, nil
 		}
@@ -98,6 +93,46 @@ func (g *gatekeeper) settled(ctx context.Context, members []*member) (at time.Ti
 			return at, fmt.Errorf("%w; %s", context.Cause(ctx), viewsOf(names, members, views))
 		}
 	}
+}
+
+// settledFor is like settled, of what lasts for d from then on. It returns how
+// often it did not, too.
+func (g *gatekeeper) settledFor(ctx context.Context, members []*member, d time.Duration) (at time.Time, relapses int, err error) {
+	names := namesOfMembers(members)
+	for {
+		if at, err = g.settled(ctx, members); err != nil {
+			return at, relapses, err
+		}
+		over := time.NewTimer(d)
+		lasts := true
+		for lasts {
+			views, changed := g.viewsNow(members)
+			if _, lasts = agreed(views, names); !lasts {
+				break
+			}
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				err = context.Cause(ctx)
+			case <-over.C:
+			}
+			return at, relapses, err
+		}
+		over.Stop()
+		relapses++
+	}
+}
+
+// viewsNow returns the last views of members, and what is closed at the next
+// news.
+func (g *gatekeeper) viewsNow(members []*member) (views []*wire.GatesReply, changed <-chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range members {
+		views = append(views, g.views[m])
+	}
+	return views, g.changed
 }
 
 func namesOfMembers(members []*member) (names []string) {

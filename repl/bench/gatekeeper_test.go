@@ -3,6 +3,7 @@ package bench
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"parking/repl/bench/wire"
@@ -51,6 +52,33 @@ func TestAgreed(t *testing.T) {
 	if _, ok := agreed([]*wire.GatesReply{view(5, dead), view(5, dead)}, names); ok {
 		t.Error("a gate runs on larry")
 	}
+}
+
+// Agreement that does not last does not count.
+func TestSettledFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGatekeeper()
+		both := []*member{{name: "gary"}, {name: "harry"}}
+		see := func(after time.Duration, at int64, what string) {
+			time.AfterFunc(after, func() {
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				for _, m := range both {
+					g.views[m] = view(at, what)
+				}
+				close(g.changed)
+				g.changed = make(chan struct{})
+			})
+		}
+		see(1*time.Second, 1, "gary harry: gary harry")
+		see(1500*time.Millisecond, 2, "gary: gary gary")
+		see(3*time.Second, 3, "gary harry: gary gary")
+		begin := time.Now()
+		at, relapses, err := g.settledFor(t.Context(), both, time.Second)
+		if err != nil || relapses != 1 || !at.Equal(time.Unix(0, 3)) || time.Since(begin) != 4*time.Second {
+			t.Errorf("at %v after %v, %d relapses, %v", at, time.Since(begin), relapses, err)
+		}
+	})
 }
 
 func TestArrivalsAreToldOnce(t *testing.T) {

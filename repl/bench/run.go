@@ -40,6 +40,7 @@ var workloads = []workload{
 	{name: "gates", summary: "vehicles enter and leave through gates that other nodes run, at a steady rate", least: 2, run: through, how: steadily},
 	{name: "idle", summary: "CPU and bytes per second of a cluster in which nothing happens", least: 1, size: 10_000, prepare: fillFirst, run: idle, how: afterRest},
 	{name: "freeze", summary: "what the others notice of a node that stands still, while entries come at a steady rate", least: 3, own: true, extra: true, run: standstill, how: twice},
+	{name: "mend", summary: "links that were broken in several ways are healed, until digests and owners of gates are equal", least: 2, own: true, extra: true, run: mend, how: repeatedly},
 	{name: "start", summary: "nodes started at the same moment, until all agree on who runs each gate", least: 2, own: true, bare: true, extra: true, run: together, how: repeatedly},
 }
 
