@@ -134,6 +134,21 @@ func otherNodes(c *completion) (out []candidate) {
 	return out
 }
 
+// present suggests the members that a fault can be put on or taken from: those
+// that cannot be seen, too.
+func present(c *completion) (out []candidate) {
+	for _, m := range c.node.Members() {
+		about := string(m.Status)
+		if m.Self {
+			about = "this node"
+		}
+		if m.Status != member.Left {
+			out = append(out, candidate{word: m.Name, about: about})
+		}
+	}
+	return out
+}
+
 // gateNumbers suggests the lot's gates, with where they run.
 func gateNumbers(c *completion) (out []candidate) {
 	for _, g := range c.node.GateStates() {

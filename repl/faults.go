@@ -76,6 +76,12 @@ func share(what, s string) (float64, error) {
 	return v / 100, nil
 }
 
+// valued are the effects that take a value.
+var valued = []string{"drop", "dup", "delay", "jitter"}
+
+// effects is for people.
+const effects = "drop 30%, delay 200ms, jitter 50ms, dup 5% or cut"
+
 // effect reads "drop 30% delay 200ms jitter 50ms dup 5%", or "cut".
 func effect(args []string) (e fault.Effect, err error) {
 	seen := make(map[string]bool)
@@ -89,9 +95,9 @@ func effect(args []string) (e fault.Effect, err error) {
 			e.Cut, args = true, args[1:]
 			continue
 		}
-		if !slices.Contains([]string{"drop", "dup", "delay", "jitter"}, what) {
+		if !slices.Contains(valued, what) {
 			return e, lot.Refuse(lot.Usage, "unknown effect %.40s; %s", printable(what),
-				DidYouMean(what, []string{"cut", "drop", "delay", "jitter", "dup"}, "there are cut, drop 30%, delay 200ms, jitter 50ms and dup 5%"))
+				DidYouMean(what, []string{"cut", "drop", "delay", "jitter", "dup"}, "it is one of "+effects))
 		}
 		if len(args) == 1 {
 			return e, lot.Refuse(lot.Usage, "missing argument: %s takes a value, as in drop 30%% delay 200ms", what)
