@@ -20,6 +20,7 @@ import (
 type Keeper[R any] struct {
 	book    Book[R]
 	crashed func(lot.GateID, string)
+	ran     func(lot.GateID, bool)
 
 	mu     sync.Mutex
 	posts  map[lot.GateID]*post[R]
@@ -34,9 +35,10 @@ type post[R any] struct {
 }
 
 // NewKeeper returns a keeper without gates. crashed is told of every crash, by
-// the gate's supervisor when it has started the gate again, and must not block.
-func NewKeeper[R any](book Book[R], crashed func(g lot.GateID, why string)) *Keeper[R] {
-	return &Keeper[R]{book: book, crashed: crashed, posts: make(map[lot.GateID]*post[R])}
+// the gate's supervisor when it has started the gate again, and ran of every gate
+// that begins to run here and of every one that has stopped; neither may block.
+func NewKeeper[R any](book Book[R], crashed func(g lot.GateID, why string), ran func(g lot.GateID, on bool)) *Keeper[R] {
+	return &Keeper[R]{book: book, crashed: crashed, ran: ran, posts: make(map[lot.GateID]*post[R])}
 }
 
 // Start runs the gate here and reports whether it did not before. After Close
@@ -60,6 +62,7 @@ func (k *Keeper[R]) Start(id lot.GateID) bool {
 	})
 	supervisor.Add(g)
 	ctx, cancel := context.WithCancel(context.Background())
+	k.ran(id, true)
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -81,6 +84,7 @@ func (k *Keeper[R]) Stop(id lot.GateID) bool {
 	}
 	p.cancel()
 	<-p.stopped
+	k.ran(id, false)
 	return true
 }
 

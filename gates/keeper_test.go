@@ -31,7 +31,7 @@ func (c *counting) keeper() *Keeper[int64] {
 			return 0, lot.NotInLot(p.Plate)
 		}
 		return c.n.Add(1), nil
-	}, func(lot.GateID, string) { c.crashes.Add(1) })
+	}, func(lot.GateID, string) { c.crashes.Add(1) }, func(lot.GateID, bool) {})
 }
 
 func TestAGate(t *testing.T) {

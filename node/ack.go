@@ -30,14 +30,19 @@ func WithAck(ctx context.Context, others int) context.Context {
 	return context.WithValue(ctx, ackKey{}, others)
 }
 
+// acks returns how many other nodes a write is to wait for.
+func (n *Node) acks(ctx context.Context) int {
+	if want, given := ctx.Value(ackKey{}).(int); given {
+		return want
+	}
+	return n.cfg.Ack
+}
+
 // confirm blocks until as many other nodes have what was written as ctx or the
 // configuration asks for. It is an error of unknown outcome if they do not say
 // so in time: the write stands here, and they may have it nevertheless.
 func (n *Node) confirm(ctx context.Context, ms []crdt.Mutation) error {
-	want, given := ctx.Value(ackKey{}).(int)
-	if !given {
-		want = n.cfg.Ack
-	}
+	want := n.acks(ctx)
 	if want == 0 || len(ms) == 0 {
 		return nil
 	}
@@ -48,13 +53,4 @@ func (n *Node) confirm(ctx context.Context, ms []crdt.Mutation) error {
 			n.self.Node, have, want, want)
 	}
 	return nil
-}
-
-// confirmDelta does so for what another node, or a gate, wrote.
-func (n *Node) confirmDelta(ctx context.Context, delta []byte) error {
-	ms, err := crdt.Decode(delta)
-	if err != nil {
-		return err
-	}
-	return n.confirm(ctx, ms)
 }

@@ -174,11 +174,12 @@ func (c *calls) Order(ctx context.Context, req *connect.Request[wire.OrderReques
 }
 
 // Kill ends this process at once, a moment after the answer has left.
-func (c *calls) Kill(context.Context, *connect.Request[wire.KillRequest]) (*connect.Response[wire.KillReply], error) {
+func (c *calls) Kill(ctx context.Context, _ *connect.Request[wire.KillRequest]) (*connect.Response[wire.KillReply], error) {
 	n := (*Node)(c)
 	err := n.CheckFaults()
 	if err == nil {
-		time.AfterFunc(10*time.Millisecond, n.cfg.Die)
+		by := peer.Caller(ctx).Name
+		time.AfterFunc(10*time.Millisecond, func() { n.die(by) })
 	}
 	return connect.NewResponse(&wire.KillReply{Verdict: verdict(0, err)}), nil
 }

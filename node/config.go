@@ -10,6 +10,7 @@ import (
 
 	"parking/lot"
 	"parking/node/cookie"
+	"parking/node/history"
 	"parking/node/member"
 )
 
@@ -25,6 +26,7 @@ type Config struct {
 
 	Network   member.Transport // owned by the node from New on
 	Directory Directory        // the nodes of this host; nil: none but Join
+	History   history.Archive  // of the nodes of this host; nil: none is kept
 	Join      []string         // HOST:PORT of nodes to join
 	MustJoin  bool             // a node in Join that cannot be reached is fatal
 

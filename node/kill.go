@@ -9,6 +9,7 @@ import (
 
 	"parking/lot"
 	"parking/lot/wire"
+	"parking/node/history"
 	"parking/node/member"
 	"parking/node/peer"
 )
@@ -20,7 +21,7 @@ func (n *Node) Kill(ctx context.Context, name string) error {
 		return err
 	}
 	if name == "" || name == n.self.Node {
-		n.cfg.Die()
+		n.die(n.self.Node)
 		return nil
 	}
 	if err := n.await(ctx); err != nil {
@@ -47,6 +48,12 @@ func (n *Node) Kill(ctx context.Context, name string) error {
 		}
 	}
 	return n.lostCall(err, "%s was told to die", name)
+}
+
+// die ends the process, by order of a node.
+func (n *Node) die(by string) {
+	n.hist.Add(history.Record{Kind: history.Ended, Text: "killed by " + by})
+	n.cfg.Die()
 }
 
 // CheckFaults refuses injected faults on a node that was started without them.

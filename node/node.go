@@ -15,6 +15,7 @@ import (
 	"parking/lot/crdt"
 	"parking/node/cookie"
 	"parking/node/fault"
+	"parking/node/history"
 	"parking/node/member"
 	"parking/node/peer"
 	"parking/node/replicate"
@@ -45,6 +46,8 @@ type Node struct {
 	repl  *replicate.Replicator
 
 	cert   *cookie.Certificate
+	hist   *history.Log
+	stamp  atomic.Uint64 // the highest of the hybrid clock that was seen
 	faults *fault.Table
 	off    atomic.Int64  // how far the wall clock was put off, in nanoseconds
 	mended chan struct{} // ticks when links were healed
@@ -87,7 +90,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.cfg.Now = func() time.Time { return cfg.Now().Add(n.clockOff()) }
 	n.replica = crdt.NewReplica(n.self.Node, n.self.Incarnation)
-	n.keeper = gates.NewKeeper(n.book, n.crashed)
+	n.keeper = gates.NewKeeper(n.book, n.crashed, n.ran)
 	n.stew = newSteward(n)
 	n.store = replicate.NewStore(crdt.New(n.replica, crdt.DefaultLog), n.observe)
 	return n, nil
@@ -100,6 +103,8 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) Run(ctx context.Context) (err error) {
 	defer n.bus.close()
 	n.started = time.Now()
+	n.begin()
+	defer n.hist.Close()
 	n.cert, err = n.cfg.Keys.Certify(n.identity(), rand.Reader)
 	if err != nil {
 		_ = n.cfg.Network.Shutdown()
@@ -121,7 +126,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		_ = n.mux.Shutdown()
 		return err
 	}
-	n.view = newView(n.self, n.agent, n.bus)
+	n.view = newView(n.self, n.agent, n.bus, n.hist)
 	n.links = newLinks(n.mux, cert, n.view, n.log)
 	var gossip replicate.Gossip = n.agent
 	if n.wrapGossip != nil {
@@ -147,6 +152,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		n.view.run(work, func() { n.changed(work) })
 	})
 	wg.Go(func() { n.repl.Run(work) })
+	wg.Go(func() { n.beat(work) })
 	defer func() {
 		stop()
 		n.links.close()
@@ -221,6 +227,7 @@ func (n *Node) leave() {
 	if err := n.agent.Leave(); err != nil {
 		n.log.Info("left without telling everyone", "err", err)
 	}
+	n.hist.Add(history.Record{Kind: history.Ended, Text: "left"})
 }
 
 // Ready is closed once the node has joined whom it found and holds their

@@ -16,6 +16,7 @@ func (n *Node) observe(d *crdt.Document, c replicate.Change) {
 	if m != nil {
 		n.ways.add(m.Dot, c.Origin, c.Outcome)
 	}
+	n.witness(d, c)
 	if m == nil || m.Kind == crdt.Register && m.Key == keySpaces {
 		n.total = setting(d, keySpaces)
 	}

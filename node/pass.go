@@ -42,6 +42,7 @@ func (n *Node) Exit(ctx context.Context, g lot.GateID, p lot.Plate) error {
 
 func (n *Node) pass(ctx context.Context, g lot.GateID, p gates.Passage) error {
 	defer n.asked.begin(p.Plate)()
+	cmd := n.asks(passage(p), p.Plate, g)
 	var delta []byte // what the gate wrote
 	err := n.atGate(ctx, g,
 		func(ctx context.Context) (err error) {
@@ -59,10 +60,23 @@ func (n *Node) pass(ctx context.Context, g lot.GateID, p gates.Passage) error {
 			delta = reply.Msg.GetDelta()
 			return n.answered(reply.Msg.GetVerdict(), delta)
 		})
-	if err != nil {
-		return err
+	ms, bad := crdt.Decode(delta)
+	if err == nil {
+		err = bad
 	}
-	return n.confirmDelta(ctx, delta)
+	if err == nil {
+		err = n.confirm(ctx, ms)
+	}
+	n.noted(cmd, ms, n.acks(ctx), err)
+	return err
+}
+
+// passage names what a vehicle does at a gate.
+func passage(p gates.Passage) string {
+	if p.Out {
+		return "gate exit"
+	}
+	return "gate enter"
 }
 
 // Crash makes gate g panic, wherever it runs.
@@ -234,27 +248,35 @@ func (n *Node) book(g lot.GateID, p gates.Passage) ([]byte, error) {
 	if p.For != n.self.Node {
 		by = replicate.Served
 	}
-	ms, err := n.store.Update(by, func(d *crdt.Document) ([]crdt.Mutation, error) {
-		v, in := d.Vehicle(p.Plate)
-		now := n.cfg.Now()
-		if p.Out {
-			if !in {
-				return nil, lot.NotInLot(p.Plate)
-			}
-			return []crdt.Mutation{d.Exit(now, p.Plate, g), count(now, d, g, true)}, nil
+	ms, err := n.store.Update(by, func(d *crdt.Document) (ms []crdt.Mutation, err error) {
+		if ms, err = n.let(d, g, p); err != nil {
+			n.judged(d, passage(p), p.Plate, g, err)
 		}
-		if in {
-			return nil, lot.AlreadyIn(v, n.cfg.Now())
-		}
-		if err := spaces(d).CheckAdmit(); err != nil {
-			return nil, err
-		}
-		return []crdt.Mutation{d.Enter(now, p.Plate, g), count(now, d, g, false)}, nil
+		return ms, err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return crdt.Encode(ms), nil
+}
+
+// let lets a vehicle through gate g, or refuses it.
+func (n *Node) let(d *crdt.Document, g lot.GateID, p gates.Passage) ([]crdt.Mutation, error) {
+	v, in := d.Vehicle(p.Plate)
+	now := n.cfg.Now()
+	if p.Out {
+		if !in {
+			return nil, lot.NotInLot(p.Plate)
+		}
+		return []crdt.Mutation{d.Exit(now, p.Plate, g), count(now, d, g, true)}, nil
+	}
+	if in {
+		return nil, lot.AlreadyIn(v, now)
+	}
+	if err := spaces(d).CheckAdmit(); err != nil {
+		return nil, err
+	}
+	return []crdt.Mutation{d.Enter(now, p.Plate, g), count(now, d, g, false)}, nil
 }
 
 // crashed tells of a gate that panicked here.

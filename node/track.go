@@ -33,9 +33,12 @@ func (n *Node) Track(ctx context.Context, moves ...Movement) (after lot.Spaces, 
 	if err := n.await(ctx); err != nil {
 		return after, err
 	}
+	cmd := n.asksTrack(moves)
 	n.repl.Pace(ctx)
 	made, err := n.store.Update(replicate.Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
-		if err := n.check(d, moves); err != nil {
+		if i, err := n.check(d, moves); err != nil {
+			cmd.plate, cmd.gate = moves[i].Plate, moves[i].Gate
+			n.judged(d, cmd.what, cmd.plate, cmd.gate, err)
 			return nil, err
 		}
 		ms := make([]crdt.Mutation, 0, len(moves))
@@ -50,20 +53,22 @@ func (n *Node) Track(ctx context.Context, moves ...Movement) (after lot.Spaces, 
 		after = spaces(d)
 		return ms, nil
 	})
-	if err != nil {
-		return after, err
+	if err == nil {
+		err = n.confirm(ctx, made)
 	}
-	return after, n.confirm(ctx, made)
+	n.noted(cmd, made, n.acks(ctx), err)
+	return after, err
 }
 
-// check refuses movements that cannot be, one after the other.
-func (n *Node) check(d *crdt.Document, moves []Movement) error {
+// check refuses movements that cannot be, one after the other, and says which it
+// was.
+func (n *Node) check(d *crdt.Document, moves []Movement) (which int, err error) {
 	total := gatesIn(d)
 	moved := make(map[lot.Plate]bool, len(moves)) // in or out, by then
-	for _, m := range moves {
+	for i, m := range moves {
 		if m.Gate != 0 || !m.Out {
 			if err := lot.CheckGate(m.Gate, total); err != nil {
-				return err
+				return i, err
 			}
 		}
 		in, before := moved[m.Plate]
@@ -76,15 +81,15 @@ func (n *Node) check(d *crdt.Document, moves []Movement) error {
 			if !ok {
 				v = lot.Vehicle{Plate: m.Plate, Entry: lot.Entry{Gate: m.Gate, Node: n.self.Node, Since: n.cfg.Now()}}
 			}
-			return lot.AlreadyIn(v, n.cfg.Now())
+			return i, lot.AlreadyIn(v, n.cfg.Now())
 		case !in && m.Out:
-			return lot.NotInLot(m.Plate)
+			return i, lot.NotInLot(m.Plate)
 		}
 		if len(moves) > 1 {
 			moved[m.Plate] = !m.Out
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // SetSpaces and SetGates write a replicated setting: it takes effect on every
@@ -105,12 +110,14 @@ func (n *Node) set(ctx context.Context, key string, v int, err error) error {
 	if err != nil {
 		return err
 	}
+	cmd := n.asks("set", "", 0)
 	ms, err := n.store.Update(replicate.Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
 		return []crdt.Mutation{n.setSetting(d, key, v, false)}, nil
 	})
 	n.stew.settle()
-	if err != nil {
-		return err
+	if err == nil {
+		err = n.confirm(ctx, ms)
 	}
-	return n.confirm(ctx, ms)
+	n.noted(cmd, ms, n.acks(ctx), err)
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parking/gates"
+	"parking/node/history"
 	"parking/node/member"
 )
 
@@ -28,6 +29,7 @@ type view struct {
 	self  gates.Host
 	agent *member.Agent
 	bus   *bus
+	hist  *history.Log
 	poke  chan struct{}
 
 	mu      sync.Mutex
@@ -46,8 +48,8 @@ type death struct {
 // to rule on a process that is really dead.
 const overlayFor = 10 * time.Second
 
-func newView(self gates.Host, a *member.Agent, b *bus) *view {
-	v := &view{self: self, agent: a, bus: b, poke: make(chan struct{}, 1), dead: make(map[gates.Host]death), quiet: true}
+func newView(self gates.Host, a *member.Agent, b *bus, h *history.Log) *view {
+	v := &view{self: self, agent: a, bus: b, hist: h, poke: make(chan struct{}, 1), dead: make(map[gates.Host]death), quiet: true}
 	v.refresh()
 	return v
 }
@@ -126,8 +128,13 @@ func (v *view) refresh() bool {
 	v.dead = overlaid
 	events := diff(old, v.members)
 	changed := !slices.Equal(old, v.members)
-	quiet := v.quiet
+	quiet, members := v.quiet, v.members
 	v.mu.Unlock()
+	for _, m := range members {
+		if !m.Self && !slices.Contains(old, m) {
+			sawMember(v.hist, m)
+		}
+	}
 	if !quiet {
 		for _, e := range events {
 			v.bus.emit(e)

@@ -18,6 +18,9 @@ type Life struct {
 // String returns the form name/incarnation, which is short for people.
 func (l Life) String() string { return fmt.Sprintf("%s/%04x", l.Node, l.Incarnation>>48) }
 
+// Founding is the code of a setting that a node began a cluster with.
+const Founding lot.Code = "founding"
+
 // A Kind says what a Record tells.
 type Kind uint8
 
@@ -27,9 +30,9 @@ const (
 	Saw                      // the changes First..Last of Life came
 	Entered                  // this node made change First: Plate came in by Gate; Stamp
 	Exited                   // likewise, Plate left
-	Set                      // likewise, the setting Text became Count; First of Life; Code is "founding" where it was that
+	Set                      // likewise, the setting Text became Count; First of Life; Code is Founding where it was that
 	Wrote                    // likewise, something else
-	Answered                 // a user's command: Text, Plate, Gate; Asked; Code (empty: ok); it made First..Last of Life; Count nodes have it, Need were asked for
+	Answered                 // a user's command: Text, Plate, Gate; Asked, AskedStamp, Stamp; Code (empty: ok); it made First..Last of Life; Need other nodes were to have that
 	Refused                  // this node judged: Text, Plate, Gate and Code; it counted Count of Need
 	GateOn                   // Gate runs here
 	GateOff                  // and no more
@@ -54,6 +57,7 @@ type Record struct {
 	Kind        Kind
 	Real        time.Time
 	Asked       time.Time // when the user's command came
+	AskedStamp  uint64
 	Stamp       uint64
 	Life        Life
 	First, Last uint64
@@ -93,7 +97,7 @@ var kinds = [...]struct {
 	Exited:   {"exited", []field{fFirst, fStamp, fPlate, fGate}},
 	Set:      {"set", []field{fFirst, fStamp, fText, fCount, fCode}},
 	Wrote:    {"wrote", []field{fFirst, fStamp}},
-	Answered: {"answered", []field{fAsked, fStamp, fText, fPlate, fGate, fCode, fLife, fFirst, fLast, fCount, fNeed}},
+	Answered: {"answered", []field{fStamp, fAsked, fText, fPlate, fGate, fCode, fLife, fFirst, fLast, fNeed}},
 	Refused:  {"refused", []field{fText, fPlate, fGate, fCode, fCount, fNeed}},
 	GateOn:   {"gate on", []field{fGate}},
 	GateOff:  {"gate off", []field{fGate}},
@@ -157,6 +161,7 @@ func (e *encoder) append(b []byte, r *Record) []byte {
 			b = binary.AppendVarint(b, int64(r.Need))
 		case fAsked:
 			b = binary.AppendVarint(b, real-r.Asked.UnixMicro())
+			b = binary.AppendUvarint(b, r.Stamp-r.AskedStamp)
 		}
 	}
 	return b
@@ -212,6 +217,7 @@ func (d *decoder) next(r *Record) error {
 			r.Need = int(d.varint())
 		case fAsked:
 			r.Asked = time.UnixMicro(d.real - d.varint())
+			r.AskedStamp = r.Stamp - d.uvarint()
 		}
 	}
 	if d.bad || r.Last < r.First {
