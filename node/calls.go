@@ -93,7 +93,7 @@ func (c *calls) Pass(ctx context.Context, req *connect.Request[wire.PassRequest]
 	g := lot.GateID(req.Msg.GetGate())
 	p, err := lot.ParsePlate(req.Msg.GetPlate())
 	if err != nil {
-		return connect.NewResponse(&wire.PassReply{Verdict: verdict(g, err)}), nil
+		return connect.NewResponse(&wire.PassReply{Verdict: ruling(g, err)}), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
@@ -106,7 +106,7 @@ func (c *calls) Pass(ctx context.Context, req *connect.Request[wire.PassRequest]
 	delta, err := c.keeper.Pass(ctx, g, gates.Passage{
 		Plate: p, Out: req.Msg.GetOut(), For: peer.Caller(ctx).Name,
 	})
-	return connect.NewResponse(&wire.PassReply{Verdict: verdict(g, err), Delta: delta}), nil
+	return connect.NewResponse(&wire.PassReply{Verdict: ruling(g, err), Delta: delta}), nil
 }
 
 // see waits until this replica has seen what the node of that name had: who has
@@ -149,7 +149,7 @@ func (c *calls) Take(ctx context.Context, req *connect.Request[wire.TakeRequest]
 	if err == nil {
 		reply.Delta, err = n.stew.take(ctx, peer.Caller(ctx).Name, g, clip(req.Msg.GetReason()), seen)
 	}
-	reply.Verdict = verdict(g, err)
+	reply.Verdict = ruling(g, err)
 	return connect.NewResponse(reply), nil
 }
 
@@ -169,7 +169,7 @@ func (c *calls) Order(ctx context.Context, req *connect.Request[wire.OrderReques
 	default:
 		err = lot.Refuse(lot.Usage, "%s does not know that order; give all nodes the same version of parking", n.self.Node)
 	}
-	reply.Verdict = verdict(g, err)
+	reply.Verdict = ruling(g, err)
 	return connect.NewResponse(reply), nil
 }
 
@@ -181,7 +181,7 @@ func (c *calls) Kill(ctx context.Context, _ *connect.Request[wire.KillRequest]) 
 		by := peer.Caller(ctx).Name
 		time.AfterFunc(10*time.Millisecond, func() { n.die(by) })
 	}
-	return connect.NewResponse(&wire.KillReply{Verdict: verdict(0, err)}), nil
+	return connect.NewResponse(&wire.KillReply{Verdict: ruling(0, err)}), nil
 }
 
 // clip bounds a text that another node sent.

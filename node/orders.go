@@ -28,7 +28,7 @@ func (c *calls) Inject(_ context.Context, req *connect.Request[wire.InjectReques
 		err = tooMany(n.self.Node)
 	}
 	n.log.Info("fault", "what", f.What, "by", f.By, "err", err)
-	return connect.NewResponse(&wire.InjectReply{Verdict: verdict(0, err)}), nil
+	return connect.NewResponse(&wire.InjectReply{Verdict: ruling(0, err)}), nil
 }
 
 // Heal takes faults back here.
@@ -63,7 +63,7 @@ func (c *calls) Clock(_ context.Context, req *connect.Request[wire.ClockRequest]
 	if err == nil {
 		err = n.putOff(time.Duration(req.Msg.GetOffsetMs()) * time.Millisecond)
 	}
-	return connect.NewResponse(&wire.ClockReply{Verdict: verdict(0, err)}), nil
+	return connect.NewResponse(&wire.ClockReply{Verdict: ruling(0, err)}), nil
 }
 
 func encodeFault(f fault.Fault) *wire.Fault {

@@ -227,17 +227,17 @@ func crashedAsked(g lot.GateID) error {
 	return lot.Refuse(lot.Unknown, "unknown: gate %d crashed while it was asked; read tells whether it was done", g)
 }
 
-// verdict is the inverse of answered.
-func verdict(g lot.GateID, err error) *wire.Verdict {
+// ruling is the inverse of answered.
+func ruling(g lot.GateID, err error) *wire.Verdict {
 	switch {
 	case err == nil:
 		return &wire.Verdict{}
 	case errors.Is(err, gates.ErrElsewhere):
 		return &wire.Verdict{Elsewhere: true}
 	case errors.Is(err, gates.ErrBusy):
-		return verdict(g, busy(g))
+		return ruling(g, busy(g))
 	case errors.Is(err, gates.ErrCrashed):
-		return verdict(g, crashedAsked(g))
+		return ruling(g, crashedAsked(g))
 	}
 	return &wire.Verdict{Code: string(lot.CodeOf(err)), Text: err.Error()}
 }

@@ -38,7 +38,9 @@ func (n *Node) Track(ctx context.Context, moves ...Movement) (after lot.Spaces, 
 	made, err := n.store.Update(replicate.Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
 		if i, err := n.check(d, moves); err != nil {
 			cmd.plate, cmd.gate = moves[i].Plate, moves[i].Gate
-			n.judged(d, cmd.what, cmd.plate, cmd.gate, err)
+			if len(moves) == 1 { // else it may be for one of the others
+				n.judged(d, cmd.what, cmd.plate, cmd.gate, err)
+			}
 			return nil, err
 		}
 		ms := make([]crdt.Mutation, 0, len(moves))

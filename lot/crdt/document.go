@@ -185,6 +185,15 @@ type Snapshot struct{ entries *entries }
 // Vehicles yields the vehicles whose plates begin with prefix, sorted by plate.
 func (s Snapshot) Vehicles(prefix string) iter.Seq[lot.Vehicle] { return s.entries.vehicles(prefix) }
 
+// Dots yields each entry's dot and plate, in no order.
+func (s Snapshot) Dots(yield func(Dot, lot.Plate) bool) {
+	for n, r := range s.entries.all {
+		if !yield(s.entries.dot(r), s.entries.plate(n)) {
+			return
+		}
+	}
+}
+
 // Plates yields the plates in the lot, in no order.
 func (d *Document) Plates() iter.Seq[lot.Plate] { return d.entries.each }
 

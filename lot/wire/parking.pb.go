@@ -1922,6 +1922,128 @@ func (x *ClockReply) GetVerdict() *Verdict {
 	return nil
 }
 
+// Testimony is a part of what a node tells a verdict: first its state, then its
+// history.
+type Testimony struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         *Testimony_State       `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	Live          []*Testimony_Live      `protobuf:"bytes,2,rep,name=live,proto3" json:"live,omitempty"`
+	History       []byte                 `protobuf:"bytes,3,opt,name=history,proto3" json:"history,omitempty"`  // a part of a segment
+	Segment       uint32                 `protobuf:"varint,4,opt,name=segment,proto3" json:"segment,omitempty"` // which, from 0
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Testimony) Reset() {
+	*x = Testimony{}
+	mi := &file_lot_wire_parking_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Testimony) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Testimony) ProtoMessage() {}
+
+func (x *Testimony) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Testimony.ProtoReflect.Descriptor instead.
+func (*Testimony) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Testimony) GetState() *Testimony_State {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+func (x *Testimony) GetLive() []*Testimony_Live {
+	if x != nil {
+		return x.Live
+	}
+	return nil
+}
+
+func (x *Testimony) GetHistory() []byte {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+func (x *Testimony) GetSegment() uint32 {
+	if x != nil {
+		return x.Segment
+	}
+	return 0
+}
+
+type TestifyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Live          bool                   `protobuf:"varint,1,opt,name=live,proto3" json:"live,omitempty"`       // the live entries, too
+	History       bool                   `protobuf:"varint,2,opt,name=history,proto3" json:"history,omitempty"` // the history, and no state
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestifyRequest) Reset() {
+	*x = TestifyRequest{}
+	mi := &file_lot_wire_parking_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestifyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestifyRequest) ProtoMessage() {}
+
+func (x *TestifyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestifyRequest.ProtoReflect.Descriptor instead.
+func (*TestifyRequest) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *TestifyRequest) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
+func (x *TestifyRequest) GetHistory() bool {
+	if x != nil {
+		return x.History
+	}
+	return false
+}
+
 type Version_Row struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replica       *Replica               `protobuf:"bytes,1,opt,name=replica,proto3" json:"replica,omitempty"`
@@ -1933,7 +2055,7 @@ type Version_Row struct {
 
 func (x *Version_Row) Reset() {
 	*x = Version_Row{}
-	mi := &file_lot_wire_parking_proto_msgTypes[34]
+	mi := &file_lot_wire_parking_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2067,7 @@ func (x *Version_Row) String() string {
 func (*Version_Row) ProtoMessage() {}
 
 func (x *Version_Row) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[34]
+	mi := &file_lot_wire_parking_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2119,7 @@ type Fault_Link struct {
 
 func (x *Fault_Link) Reset() {
 	*x = Fault_Link{}
-	mi := &file_lot_wire_parking_proto_msgTypes[35]
+	mi := &file_lot_wire_parking_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2009,7 +2131,7 @@ func (x *Fault_Link) String() string {
 func (*Fault_Link) ProtoMessage() {}
 
 func (x *Fault_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[35]
+	mi := &file_lot_wire_parking_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2072,6 +2194,167 @@ func (x *Fault_Link) GetJitterUs() int64 {
 		return x.JitterUs
 	}
 	return 0
+}
+
+type Testimony_Live struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Row           uint32                 `protobuf:"varint,1,opt,name=row,proto3" json:"row,omitempty"` // of the version
+	Seq           uint64                 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
+	Plate         string                 `protobuf:"bytes,3,opt,name=plate,proto3" json:"plate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Testimony_Live) Reset() {
+	*x = Testimony_Live{}
+	mi := &file_lot_wire_parking_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Testimony_Live) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Testimony_Live) ProtoMessage() {}
+
+func (x *Testimony_Live) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Testimony_Live.ProtoReflect.Descriptor instead.
+func (*Testimony_Live) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{34, 0}
+}
+
+func (x *Testimony_Live) GetRow() uint32 {
+	if x != nil {
+		return x.Row
+	}
+	return 0
+}
+
+func (x *Testimony_Live) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Testimony_Live) GetPlate() string {
+	if x != nil {
+		return x.Plate
+	}
+	return ""
+}
+
+// State is in the first part; live entries may go on in the next ones.
+type Testimony_State struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Incarnation   uint64                 `protobuf:"fixed64,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Digest        []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	Version       *Version               `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	Spaces        uint32                 `protobuf:"varint,4,opt,name=spaces,proto3" json:"spaces,omitempty"`
+	Gates         uint32                 `protobuf:"varint,5,opt,name=gates,proto3" json:"gates,omitempty"`
+	Running       []uint32               `protobuf:"varint,6,rep,packed,name=running,proto3" json:"running,omitempty"` // gates
+	Faults        []string               `protobuf:"bytes,7,rep,name=faults,proto3" json:"faults,omitempty"`           // in force
+	Alive         []*Replica             `protobuf:"bytes,8,rep,name=alive,proto3" json:"alive,omitempty"`             // whom it thinks to run
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Testimony_State) Reset() {
+	*x = Testimony_State{}
+	mi := &file_lot_wire_parking_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Testimony_State) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Testimony_State) ProtoMessage() {}
+
+func (x *Testimony_State) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Testimony_State.ProtoReflect.Descriptor instead.
+func (*Testimony_State) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{34, 1}
+}
+
+func (x *Testimony_State) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Testimony_State) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *Testimony_State) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *Testimony_State) GetSpaces() uint32 {
+	if x != nil {
+		return x.Spaces
+	}
+	return 0
+}
+
+func (x *Testimony_State) GetGates() uint32 {
+	if x != nil {
+		return x.Gates
+	}
+	return 0
+}
+
+func (x *Testimony_State) GetRunning() []uint32 {
+	if x != nil {
+		return x.Running
+	}
+	return nil
+}
+
+func (x *Testimony_State) GetFaults() []string {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+func (x *Testimony_State) GetAlive() []*Replica {
+	if x != nil {
+		return x.Alive
+	}
+	return nil
 }
 
 var File_lot_wire_parking_proto protoreflect.FileDescriptor
@@ -2207,7 +2490,28 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\toffset_ms\x18\x01 \x01(\x03R\boffsetMs\";\n" +
 	"\n" +
 	"ClockReply\x12-\n" +
-	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict2\xc5\x05\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\"\xe2\x03\n" +
+	"\tTestimony\x121\n" +
+	"\x05state\x18\x01 \x01(\v2\x1b.parking.v1.Testimony.StateR\x05state\x12.\n" +
+	"\x04live\x18\x02 \x03(\v2\x1a.parking.v1.Testimony.LiveR\x04live\x12\x18\n" +
+	"\ahistory\x18\x03 \x01(\fR\ahistory\x12\x18\n" +
+	"\asegment\x18\x04 \x01(\rR\asegment\x1a@\n" +
+	"\x04Live\x12\x10\n" +
+	"\x03row\x18\x01 \x01(\rR\x03row\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x14\n" +
+	"\x05plate\x18\x03 \x01(\tR\x05plate\x1a\xfb\x01\n" +
+	"\x05State\x12 \n" +
+	"\vincarnation\x18\x01 \x01(\x06R\vincarnation\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\x12-\n" +
+	"\aversion\x18\x03 \x01(\v2\x13.parking.v1.VersionR\aversion\x12\x16\n" +
+	"\x06spaces\x18\x04 \x01(\rR\x06spaces\x12\x14\n" +
+	"\x05gates\x18\x05 \x01(\rR\x05gates\x12\x18\n" +
+	"\arunning\x18\x06 \x03(\rR\arunning\x12\x16\n" +
+	"\x06faults\x18\a \x03(\tR\x06faults\x12)\n" +
+	"\x05alive\x18\b \x03(\v2\x13.parking.v1.ReplicaR\x05alive\">\n" +
+	"\x0eTestifyRequest\x12\x12\n" +
+	"\x04live\x18\x01 \x01(\bR\x04live\x12\x18\n" +
+	"\ahistory\x18\x02 \x01(\bR\ahistory2\x85\x06\n" +
 	"\x04Peer\x129\n" +
 	"\x05Hello\x12\x18.parking.v1.HelloRequest\x1a\x16.parking.v1.HelloReply\x128\n" +
 	"\x04Hold\x12\x17.parking.v1.HoldRequest\x1a\x15.parking.v1.HoldReply0\x01\x12<\n" +
@@ -2219,7 +2523,8 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x04Kill\x12\x17.parking.v1.KillRequest\x1a\x15.parking.v1.KillReply\x12<\n" +
 	"\x06Inject\x12\x19.parking.v1.InjectRequest\x1a\x17.parking.v1.InjectReply\x126\n" +
 	"\x04Heal\x12\x17.parking.v1.HealRequest\x1a\x15.parking.v1.HealReply\x12<\n" +
-	"\x06Faults\x12\x19.parking.v1.FaultsRequest\x1a\x17.parking.v1.FaultsReply\x129\n" +
+	"\x06Faults\x12\x19.parking.v1.FaultsRequest\x1a\x17.parking.v1.FaultsReply\x12>\n" +
+	"\aTestify\x12\x1a.parking.v1.TestifyRequest\x1a\x15.parking.v1.Testimony0\x01\x129\n" +
 	"\x05Clock\x12\x18.parking.v1.ClockRequest\x1a\x16.parking.v1.ClockReplyB\x12Z\x10parking/lot/wireb\x06proto3"
 
 var (
@@ -2234,47 +2539,51 @@ func file_lot_wire_parking_proto_rawDescGZIP() []byte {
 	return file_lot_wire_parking_proto_rawDescData
 }
 
-var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_lot_wire_parking_proto_goTypes = []any{
-	(*Replica)(nil),       // 0: parking.v1.Replica
-	(*Version)(nil),       // 1: parking.v1.Version
-	(*StateChunk)(nil),    // 2: parking.v1.StateChunk
-	(*Announcement)(nil),  // 3: parking.v1.Announcement
-	(*Claim)(nil),         // 4: parking.v1.Claim
-	(*Setting)(nil),       // 5: parking.v1.Setting
-	(*Tally)(nil),         // 6: parking.v1.Tally
-	(*HelloRequest)(nil),  // 7: parking.v1.HelloRequest
-	(*HelloReply)(nil),    // 8: parking.v1.HelloReply
-	(*HoldRequest)(nil),   // 9: parking.v1.HoldRequest
-	(*HoldReply)(nil),     // 10: parking.v1.HoldReply
-	(*DigestRequest)(nil), // 11: parking.v1.DigestRequest
-	(*DigestReply)(nil),   // 12: parking.v1.DigestReply
-	(*PullRequest)(nil),   // 13: parking.v1.PullRequest
-	(*PullChunk)(nil),     // 14: parking.v1.PullChunk
-	(*PushRequest)(nil),   // 15: parking.v1.PushRequest
-	(*Verdict)(nil),       // 16: parking.v1.Verdict
-	(*PassRequest)(nil),   // 17: parking.v1.PassRequest
-	(*PassReply)(nil),     // 18: parking.v1.PassReply
-	(*TakeRequest)(nil),   // 19: parking.v1.TakeRequest
-	(*TakeReply)(nil),     // 20: parking.v1.TakeReply
-	(*OrderRequest)(nil),  // 21: parking.v1.OrderRequest
-	(*OrderReply)(nil),    // 22: parking.v1.OrderReply
-	(*KillRequest)(nil),   // 23: parking.v1.KillRequest
-	(*KillReply)(nil),     // 24: parking.v1.KillReply
-	(*Fault)(nil),         // 25: parking.v1.Fault
-	(*InjectRequest)(nil), // 26: parking.v1.InjectRequest
-	(*InjectReply)(nil),   // 27: parking.v1.InjectReply
-	(*HealRequest)(nil),   // 28: parking.v1.HealRequest
-	(*HealReply)(nil),     // 29: parking.v1.HealReply
-	(*FaultsRequest)(nil), // 30: parking.v1.FaultsRequest
-	(*FaultsReply)(nil),   // 31: parking.v1.FaultsReply
-	(*ClockRequest)(nil),  // 32: parking.v1.ClockRequest
-	(*ClockReply)(nil),    // 33: parking.v1.ClockReply
-	(*Version_Row)(nil),   // 34: parking.v1.Version.Row
-	(*Fault_Link)(nil),    // 35: parking.v1.Fault.Link
+	(*Replica)(nil),         // 0: parking.v1.Replica
+	(*Version)(nil),         // 1: parking.v1.Version
+	(*StateChunk)(nil),      // 2: parking.v1.StateChunk
+	(*Announcement)(nil),    // 3: parking.v1.Announcement
+	(*Claim)(nil),           // 4: parking.v1.Claim
+	(*Setting)(nil),         // 5: parking.v1.Setting
+	(*Tally)(nil),           // 6: parking.v1.Tally
+	(*HelloRequest)(nil),    // 7: parking.v1.HelloRequest
+	(*HelloReply)(nil),      // 8: parking.v1.HelloReply
+	(*HoldRequest)(nil),     // 9: parking.v1.HoldRequest
+	(*HoldReply)(nil),       // 10: parking.v1.HoldReply
+	(*DigestRequest)(nil),   // 11: parking.v1.DigestRequest
+	(*DigestReply)(nil),     // 12: parking.v1.DigestReply
+	(*PullRequest)(nil),     // 13: parking.v1.PullRequest
+	(*PullChunk)(nil),       // 14: parking.v1.PullChunk
+	(*PushRequest)(nil),     // 15: parking.v1.PushRequest
+	(*Verdict)(nil),         // 16: parking.v1.Verdict
+	(*PassRequest)(nil),     // 17: parking.v1.PassRequest
+	(*PassReply)(nil),       // 18: parking.v1.PassReply
+	(*TakeRequest)(nil),     // 19: parking.v1.TakeRequest
+	(*TakeReply)(nil),       // 20: parking.v1.TakeReply
+	(*OrderRequest)(nil),    // 21: parking.v1.OrderRequest
+	(*OrderReply)(nil),      // 22: parking.v1.OrderReply
+	(*KillRequest)(nil),     // 23: parking.v1.KillRequest
+	(*KillReply)(nil),       // 24: parking.v1.KillReply
+	(*Fault)(nil),           // 25: parking.v1.Fault
+	(*InjectRequest)(nil),   // 26: parking.v1.InjectRequest
+	(*InjectReply)(nil),     // 27: parking.v1.InjectReply
+	(*HealRequest)(nil),     // 28: parking.v1.HealRequest
+	(*HealReply)(nil),       // 29: parking.v1.HealReply
+	(*FaultsRequest)(nil),   // 30: parking.v1.FaultsRequest
+	(*FaultsReply)(nil),     // 31: parking.v1.FaultsReply
+	(*ClockRequest)(nil),    // 32: parking.v1.ClockRequest
+	(*ClockReply)(nil),      // 33: parking.v1.ClockReply
+	(*Testimony)(nil),       // 34: parking.v1.Testimony
+	(*TestifyRequest)(nil),  // 35: parking.v1.TestifyRequest
+	(*Version_Row)(nil),     // 36: parking.v1.Version.Row
+	(*Fault_Link)(nil),      // 37: parking.v1.Fault.Link
+	(*Testimony_Live)(nil),  // 38: parking.v1.Testimony.Live
+	(*Testimony_State)(nil), // 39: parking.v1.Testimony.State
 }
 var file_lot_wire_parking_proto_depIdxs = []int32{
-	34, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
+	36, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
 	1,  // 1: parking.v1.StateChunk.version:type_name -> parking.v1.Version
 	1,  // 2: parking.v1.Announcement.version:type_name -> parking.v1.Version
 	1,  // 3: parking.v1.PullRequest.version:type_name -> parking.v1.Version
@@ -2287,44 +2596,50 @@ var file_lot_wire_parking_proto_depIdxs = []int32{
 	16, // 10: parking.v1.TakeReply.verdict:type_name -> parking.v1.Verdict
 	16, // 11: parking.v1.OrderReply.verdict:type_name -> parking.v1.Verdict
 	16, // 12: parking.v1.KillReply.verdict:type_name -> parking.v1.Verdict
-	35, // 13: parking.v1.Fault.links:type_name -> parking.v1.Fault.Link
+	37, // 13: parking.v1.Fault.links:type_name -> parking.v1.Fault.Link
 	25, // 14: parking.v1.InjectRequest.fault:type_name -> parking.v1.Fault
 	16, // 15: parking.v1.InjectReply.verdict:type_name -> parking.v1.Verdict
-	35, // 16: parking.v1.HealRequest.links:type_name -> parking.v1.Fault.Link
+	37, // 16: parking.v1.HealRequest.links:type_name -> parking.v1.Fault.Link
 	16, // 17: parking.v1.HealReply.verdict:type_name -> parking.v1.Verdict
-	35, // 18: parking.v1.HealReply.healed:type_name -> parking.v1.Fault.Link
+	37, // 18: parking.v1.HealReply.healed:type_name -> parking.v1.Fault.Link
 	25, // 19: parking.v1.FaultsReply.faults:type_name -> parking.v1.Fault
 	16, // 20: parking.v1.ClockReply.verdict:type_name -> parking.v1.Verdict
-	0,  // 21: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
-	7,  // 22: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
-	9,  // 23: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
-	11, // 24: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
-	13, // 25: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
-	17, // 26: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
-	19, // 27: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
-	21, // 28: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
-	23, // 29: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
-	26, // 30: parking.v1.Peer.Inject:input_type -> parking.v1.InjectRequest
-	28, // 31: parking.v1.Peer.Heal:input_type -> parking.v1.HealRequest
-	30, // 32: parking.v1.Peer.Faults:input_type -> parking.v1.FaultsRequest
-	32, // 33: parking.v1.Peer.Clock:input_type -> parking.v1.ClockRequest
-	8,  // 34: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
-	10, // 35: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
-	12, // 36: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
-	14, // 37: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
-	18, // 38: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
-	20, // 39: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
-	22, // 40: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
-	24, // 41: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
-	27, // 42: parking.v1.Peer.Inject:output_type -> parking.v1.InjectReply
-	29, // 43: parking.v1.Peer.Heal:output_type -> parking.v1.HealReply
-	31, // 44: parking.v1.Peer.Faults:output_type -> parking.v1.FaultsReply
-	33, // 45: parking.v1.Peer.Clock:output_type -> parking.v1.ClockReply
-	34, // [34:46] is the sub-list for method output_type
-	22, // [22:34] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	39, // 21: parking.v1.Testimony.state:type_name -> parking.v1.Testimony.State
+	38, // 22: parking.v1.Testimony.live:type_name -> parking.v1.Testimony.Live
+	0,  // 23: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
+	1,  // 24: parking.v1.Testimony.State.version:type_name -> parking.v1.Version
+	0,  // 25: parking.v1.Testimony.State.alive:type_name -> parking.v1.Replica
+	7,  // 26: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
+	9,  // 27: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
+	11, // 28: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
+	13, // 29: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
+	17, // 30: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
+	19, // 31: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
+	21, // 32: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
+	23, // 33: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
+	26, // 34: parking.v1.Peer.Inject:input_type -> parking.v1.InjectRequest
+	28, // 35: parking.v1.Peer.Heal:input_type -> parking.v1.HealRequest
+	30, // 36: parking.v1.Peer.Faults:input_type -> parking.v1.FaultsRequest
+	35, // 37: parking.v1.Peer.Testify:input_type -> parking.v1.TestifyRequest
+	32, // 38: parking.v1.Peer.Clock:input_type -> parking.v1.ClockRequest
+	8,  // 39: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
+	10, // 40: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
+	12, // 41: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
+	14, // 42: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
+	18, // 43: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
+	20, // 44: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
+	22, // 45: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
+	24, // 46: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
+	27, // 47: parking.v1.Peer.Inject:output_type -> parking.v1.InjectReply
+	29, // 48: parking.v1.Peer.Heal:output_type -> parking.v1.HealReply
+	31, // 49: parking.v1.Peer.Faults:output_type -> parking.v1.FaultsReply
+	34, // 50: parking.v1.Peer.Testify:output_type -> parking.v1.Testimony
+	33, // 51: parking.v1.Peer.Clock:output_type -> parking.v1.ClockReply
+	39, // [39:52] is the sub-list for method output_type
+	26, // [26:39] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_lot_wire_parking_proto_init() }
@@ -2342,7 +2657,7 @@ func file_lot_wire_parking_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lot_wire_parking_proto_rawDesc), len(file_lot_wire_parking_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

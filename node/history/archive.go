@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 )
 
@@ -52,7 +53,11 @@ type Memory struct {
 // NewMemory returns an empty archive.
 func NewMemory() *Memory { return &Memory{logs: make(map[Life][]*memorySegment)} }
 
-type memorySegment struct{ b []byte }
+type memorySegment struct {
+	b      []byte
+	in     *Memory
+	closed bool // under in.mu
+}
 
 // Room implements Segment.
 func (s *memorySegment) Room(n int) error {
@@ -65,7 +70,13 @@ func (s *memorySegment) Room(n int) error {
 }
 
 func (s *memorySegment) Bytes() []byte { return s.b }
-func (s *memorySegment) Close() error  { return nil }
+
+func (s *memorySegment) Close() error {
+	s.in.mu.Lock()
+	defer s.in.mu.Unlock()
+	s.closed = true
+	return nil
+}
 
 // Begin implements Archive.
 func (m *Memory) Begin(life Life, _ uint64) (Segment, error) {
@@ -74,13 +85,14 @@ func (m *Memory) Begin(life Life, _ uint64) (Segment, error) {
 	if m.logs[life] == nil {
 		m.lives = append(m.lives, life)
 	}
-	s := &memorySegment{}
+	s := &memorySegment{in: m}
 	all := append(m.logs[life], s)
 	m.logs[life] = all[max(0, len(all)-2):]
 	return s, nil
 }
 
-// Stored implements Archive. The nodes whose logs it returns must not be running.
+// Stored implements Archive. Of a life that goes on nothing is returned: nobody
+// may read what it writes.
 func (m *Memory) Stored(but Life) (out []Stored, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,9 +102,13 @@ func (m *Memory) Stored(but Life) (out []Stored, err error) {
 		}
 		s := Stored{Life: life}
 		for _, seg := range m.logs[life] {
-			s.Segments = append(s.Segments, append([]byte(nil), seg.b...))
+			if seg.closed {
+				s.Segments = append(s.Segments, slices.Clone(seg.b))
+			}
 		}
-		out = append(out, s)
+		if len(s.Segments) == len(m.logs[life]) {
+			out = append(out, s)
+		}
 	}
 	return out, nil
 }

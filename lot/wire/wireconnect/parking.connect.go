@@ -59,6 +59,8 @@ const (
 	PeerHealProcedure = "/parking.v1.Peer/Heal"
 	// PeerFaultsProcedure is the fully-qualified name of the Peer's Faults RPC.
 	PeerFaultsProcedure = "/parking.v1.Peer/Faults"
+	// PeerTestifyProcedure is the fully-qualified name of the Peer's Testify RPC.
+	PeerTestifyProcedure = "/parking.v1.Peer/Testify"
 	// PeerClockProcedure is the fully-qualified name of the Peer's Clock RPC.
 	PeerClockProcedure = "/parking.v1.Peer/Clock"
 )
@@ -86,6 +88,8 @@ type PeerClient interface {
 	Heal(context.Context, *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error)
 	// Faults tells what is in force on the callee, and whom it sees.
 	Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error)
+	// Testify tells the callee's state and history.
+	Testify(context.Context, *connect.Request[wire.TestifyRequest]) (*connect.ServerStreamForClient[wire.Testimony], error)
 	// Clock puts the callee's wall clock off.
 	Clock(context.Context, *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error)
 }
@@ -167,6 +171,12 @@ func NewPeerClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(peerMethods.ByName("Faults")),
 			connect.WithClientOptions(opts...),
 		),
+		testify: connect.NewClient[wire.TestifyRequest, wire.Testimony](
+			httpClient,
+			baseURL+PeerTestifyProcedure,
+			connect.WithSchema(peerMethods.ByName("Testify")),
+			connect.WithClientOptions(opts...),
+		),
 		clock: connect.NewClient[wire.ClockRequest, wire.ClockReply](
 			httpClient,
 			baseURL+PeerClockProcedure,
@@ -178,18 +188,19 @@ func NewPeerClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 
 // peerClient implements PeerClient.
 type peerClient struct {
-	hello  *connect.Client[wire.HelloRequest, wire.HelloReply]
-	hold   *connect.Client[wire.HoldRequest, wire.HoldReply]
-	digest *connect.Client[wire.DigestRequest, wire.DigestReply]
-	pull   *connect.Client[wire.PullRequest, wire.PullChunk]
-	pass   *connect.Client[wire.PassRequest, wire.PassReply]
-	take   *connect.Client[wire.TakeRequest, wire.TakeReply]
-	order  *connect.Client[wire.OrderRequest, wire.OrderReply]
-	kill   *connect.Client[wire.KillRequest, wire.KillReply]
-	inject *connect.Client[wire.InjectRequest, wire.InjectReply]
-	heal   *connect.Client[wire.HealRequest, wire.HealReply]
-	faults *connect.Client[wire.FaultsRequest, wire.FaultsReply]
-	clock  *connect.Client[wire.ClockRequest, wire.ClockReply]
+	hello   *connect.Client[wire.HelloRequest, wire.HelloReply]
+	hold    *connect.Client[wire.HoldRequest, wire.HoldReply]
+	digest  *connect.Client[wire.DigestRequest, wire.DigestReply]
+	pull    *connect.Client[wire.PullRequest, wire.PullChunk]
+	pass    *connect.Client[wire.PassRequest, wire.PassReply]
+	take    *connect.Client[wire.TakeRequest, wire.TakeReply]
+	order   *connect.Client[wire.OrderRequest, wire.OrderReply]
+	kill    *connect.Client[wire.KillRequest, wire.KillReply]
+	inject  *connect.Client[wire.InjectRequest, wire.InjectReply]
+	heal    *connect.Client[wire.HealRequest, wire.HealReply]
+	faults  *connect.Client[wire.FaultsRequest, wire.FaultsReply]
+	testify *connect.Client[wire.TestifyRequest, wire.Testimony]
+	clock   *connect.Client[wire.ClockRequest, wire.ClockReply]
 }
 
 // Hello calls parking.v1.Peer.Hello.
@@ -247,6 +258,11 @@ func (c *peerClient) Faults(ctx context.Context, req *connect.Request[wire.Fault
 	return c.faults.CallUnary(ctx, req)
 }
 
+// Testify calls parking.v1.Peer.Testify.
+func (c *peerClient) Testify(ctx context.Context, req *connect.Request[wire.TestifyRequest]) (*connect.ServerStreamForClient[wire.Testimony], error) {
+	return c.testify.CallServerStream(ctx, req)
+}
+
 // Clock calls parking.v1.Peer.Clock.
 func (c *peerClient) Clock(ctx context.Context, req *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error) {
 	return c.clock.CallUnary(ctx, req)
@@ -275,6 +291,8 @@ type PeerHandler interface {
 	Heal(context.Context, *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error)
 	// Faults tells what is in force on the callee, and whom it sees.
 	Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error)
+	// Testify tells the callee's state and history.
+	Testify(context.Context, *connect.Request[wire.TestifyRequest], *connect.ServerStream[wire.Testimony]) error
 	// Clock puts the callee's wall clock off.
 	Clock(context.Context, *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error)
 }
@@ -352,6 +370,12 @@ func NewPeerHandler(svc PeerHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(peerMethods.ByName("Faults")),
 		connect.WithHandlerOptions(opts...),
 	)
+	peerTestifyHandler := connect.NewServerStreamHandler(
+		PeerTestifyProcedure,
+		svc.Testify,
+		connect.WithSchema(peerMethods.ByName("Testify")),
+		connect.WithHandlerOptions(opts...),
+	)
 	peerClockHandler := connect.NewUnaryHandler(
 		PeerClockProcedure,
 		svc.Clock,
@@ -382,6 +406,8 @@ func NewPeerHandler(svc PeerHandler, opts ...connect.HandlerOption) (string, htt
 			peerHealHandler.ServeHTTP(w, r)
 		case PeerFaultsProcedure:
 			peerFaultsHandler.ServeHTTP(w, r)
+		case PeerTestifyProcedure:
+			peerTestifyHandler.ServeHTTP(w, r)
 		case PeerClockProcedure:
 			peerClockHandler.ServeHTTP(w, r)
 		default:
@@ -435,6 +461,10 @@ func (UnimplementedPeerHandler) Heal(context.Context, *connect.Request[wire.Heal
 
 func (UnimplementedPeerHandler) Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Faults is not implemented"))
+}
+
+func (UnimplementedPeerHandler) Testify(context.Context, *connect.Request[wire.TestifyRequest], *connect.ServerStream[wire.Testimony]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Testify is not implemented"))
 }
 
 func (UnimplementedPeerHandler) Clock(context.Context, *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error) {

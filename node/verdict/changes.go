@@ -1,0 +1,245 @@
+package verdict
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+
+	"parking/node/history"
+)
+
+// fingerprint is of what a state has seen and holds.
+func fingerprint(s *State) string {
+	h := sha256.New()
+	var b []byte
+	for _, l := range slices.SortedFunc(maps.Keys(s.Seen), func(a, b history.Life) int {
+		if a.Incarnation < b.Incarnation {
+			return -1
+		}
+		return 1
+	}) {
+		b = binary.LittleEndian.AppendUint64(b[:0], l.Incarnation)
+		for _, span := range s.Seen[l] {
+			b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, span.First), span.Last)
+		}
+		h.Write(b)
+	}
+	for _, l := range s.Live {
+		b = binary.LittleEndian.AppendUint64(b[:0], l.Life.Incarnation)
+		b = append(binary.LittleEndian.AppendUint64(b, l.Seq), l.Plate...)
+		h.Write(append(b, 0))
+	}
+	return fmt.Sprintf("%x %d %d", h.Sum(nil), s.Spaces, s.Gates)
+}
+
+// lost judges whether what was acknowledged is still there: seen by those who
+// have to have seen it, and in the lot if nothing took it out.
+func (j *judge) lost() Check {
+	c := Check{Name: "lost", Word: "none"}
+	m := j.model
+	acknowledged, gone := 0, 0
+	for i := range j.histories {
+		h := &j.histories[i]
+		for k := range h.Records {
+			r := &h.Records[k]
+			if r.Kind != history.Answered || r.Code != "" || r.First == 0 {
+				continue
+			}
+			acknowledged++
+			for seq := r.First; seq <= r.Last; seq++ {
+				if j.anybody(r.Life, seq) {
+					continue
+				}
+				gone++
+				j.missing(&c, h.Life, r, seq)
+				break
+			}
+		}
+	}
+	unjudged, strange := 0, 0
+	for _, s := range j.distinct() {
+		has := j.has(s)
+		live := make(map[*op]bool, len(s.Live))
+		for _, l := range s.Live {
+			n, known := m.number[l.Life]
+			var o *op
+			if known {
+				o = m.find(n, l.Seq)
+			}
+			switch {
+			case o == nil && m.bound == 0:
+				strange++
+				c.add(Finding{Level: Breach, Text: fmt.Sprintf("%s holds an entry of %s by %s that no history tells of", s.Life.Node, l.Plate, l.Life.Node)})
+			case o == nil:
+				unjudged++
+			default:
+				live[o] = true
+			}
+		}
+		for i := range m.ops {
+			e := &m.ops[i]
+			if e.kind != history.Entered || live[e] || !has(e) {
+				continue
+			}
+			if m.remover(e, has) != nil {
+				continue
+			}
+			if e.stamp < m.bound {
+				unjudged++
+				continue
+			}
+			gone++
+			c.add(Finding{
+				Level: Breach, Events: []Event{m.event(e)},
+				Text: fmt.Sprintf("%s has seen that %s came in on %s, and does not hold it, though nothing took it out", s.Life.Node, m.plates[e.plate], m.name(e)),
+			})
+		}
+		for _, set := range []struct {
+			name string
+			held int
+		}{{"spaces", s.Spaces}, {"gates", s.Gates}} {
+			if want := m.setting(set.name, has); m.bound == 0 && want != set.held && want > 0 {
+				gone++
+				c.add(Finding{Level: Breach, Text: fmt.Sprintf("%s has %s %d, and by what it has seen they were set to %d", s.Life.Node, set.name, set.held, want)})
+			}
+		}
+	}
+	switch {
+	case gone+strange > 0:
+		c.Word, c.Text = fmt.Sprint(gone+strange), c.Findings[0].Text
+		if more := gone + strange - 1; more > 0 {
+			c.Text += fmt.Sprintf("; and %d more", more)
+		}
+	default:
+		c.Text = count(acknowledged, "acknowledged change") + " accounted for"
+	}
+	j.cutOff(&c, unjudged)
+	return c
+}
+
+// anybody reports whether a node that was reached has seen a change.
+func (j *judge) anybody(l history.Life, seq uint64) bool {
+	return slices.ContainsFunc(j.States, func(s State) bool { return s.Seen[l].Has(seq) })
+}
+
+// missing says what it means that nobody has an acknowledged change.
+func (j *judge) missing(c *Check, told history.Life, r *history.Record, seq uint64) {
+	what := fmt.Sprintf("%s %s, answered ok on %s", r.Text, r.Plate, told.Node)
+	f := Finding{Level: Breach, Events: []Event{{At: r.Real, Node: told.Node, Text: r.Text + " " + string(r.Plate) + ": ok"}}}
+	runs := func(l history.Life) bool { return slices.Contains(j.Unreached, l) }
+	switch {
+	case j.reached[r.Life] != nil:
+		f.Text = fmt.Sprintf("%s: %s itself does not have it any more", what, r.Life.Node)
+	case j.reached[told] != nil:
+		f.Text = fmt.Sprintf("%s, does not have it any more", what)
+	case runs(r.Life) || runs(told):
+		f.Level, f.Text = Open, fmt.Sprintf("%s: only a node that cannot be reached has it", what)
+	case r.Need > 0:
+		f.Text = fmt.Sprintf("%s once %d other nodes had it: nobody has it now", what, r.Need)
+	default:
+		f.Level, f.Text = Allowed, fmt.Sprintf("%s: it died with %s before another node had it", what, r.Life.Node)
+	}
+	c.add(f)
+}
+
+// resurrected judges whether an exit was undone.
+func (j *judge) resurrected() Check {
+	c := Check{Name: "resurrected", Word: "none"}
+	m := j.model
+	n := 0
+	for _, s := range j.distinct() {
+		has := j.has(s)
+		for _, l := range s.Live {
+			num, known := m.number[l.Life]
+			if !known {
+				continue
+			}
+			e := m.find(num, l.Seq)
+			if e == nil {
+				continue
+			}
+			switch x := m.remover(e, has); {
+			case x != nil:
+				n++
+				c.add(Finding{
+					Level: Breach, Events: []Event{m.event(e), m.event(x)},
+					Text: fmt.Sprintf("%s holds an entry of %s that %s had seen when %s", s.Life.Node, m.plates[e.plate], m.name(x), m.event(x).Text),
+				})
+			case !has(e):
+				n++
+				c.add(Finding{
+					Level: Breach, Events: []Event{m.event(e)},
+					Text: fmt.Sprintf("%s holds an entry of %s that it says it has not seen", s.Life.Node, m.plates[e.plate]),
+				})
+			}
+		}
+	}
+	if n > 0 {
+		c.Word, c.Text = fmt.Sprint(n), c.Findings[0].Text
+	} else {
+		exits := 0
+		for i := range m.ops {
+			if m.ops[i].kind == history.Exited {
+				exits++
+			}
+		}
+		c.Text = count(exits, "exit") + " stand"
+	}
+	return c
+}
+
+// cutOff says that a check could not judge everything.
+func (j *judge) cutOff(c *Check, unjudged int) {
+	if j.model.bound == 0 {
+		return
+	}
+	var cut []string
+	for i := range j.histories {
+		if h := &j.histories[i]; h.Cut > 0 || h.Damaged {
+			cut = append(cut, h.Life.Node)
+		}
+	}
+	for l, n := range j.model.number {
+		if j.model.tapes[n].history == nil && j.model.made(n) {
+			cut = append(cut, l.Node)
+		}
+	}
+	slices.Sort(cut)
+	text := fmt.Sprintf("the history of %s is not whole", enumerate(slices.Compact(cut)))
+	if unjudged > 0 {
+		text += fmt.Sprintf("; %s cannot be judged", count(unjudged, "entry"))
+	}
+	if c.Word == "none" {
+		c.Word = "open"
+	}
+	c.Text += "; " + text
+	c.add(Finding{Level: Open, Text: text})
+}
+
+// count tells a number of things: "1 exit", "2 exits".
+func count(n int, what string) string {
+	switch {
+	case n == 1:
+		return "1 " + what
+	case what[len(what)-1] == 'y':
+		return fmt.Sprintf("%d %sies", n, what[:len(what)-1])
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func enumerate(names []string) string {
+	const most = 6
+	out := ""
+	for i, n := range names[:min(len(names), most)] {
+		if i > 0 {
+			out += " "
+		}
+		out += n
+	}
+	if more := len(names) - most; more > 0 {
+		out += fmt.Sprintf(" and %d more", more)
+	}
+	return out
+}
