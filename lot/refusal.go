@@ -21,6 +21,7 @@ const (
 	Timeout     Code = "timeout"     // a condition did not hold in time
 	Usage       Code = "usage"       // the request itself was wrong
 	Refused     Code = "refused"     // understood, and declined
+	Broken      Code = "broken"      // of a verdict: a promise was not kept
 )
 
 // Error makes a Code an error of its own.

@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -35,6 +36,9 @@ func (c *call) remark(format string, args ...any) {
 // or a JSON document, which is an answer too, to out.
 func WriteFailure(err error, opt Options, out, remarks io.Writer) {
 	if opt.Format == JSON {
+		if errors.Is(err, lot.Broken) {
+			return // the verdict, which is there already, says so
+		}
 		_ = writeJSON(out, failureJSON{okJSON{false}, string(lot.CodeOf(err)), Plain(err)})
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"parking/node"
 	"parking/node/discover"
+	"parking/node/history"
 	"parking/repl"
 	"parking/repl/attach"
 	"parking/repl/bench"
@@ -75,7 +77,9 @@ func runNode(ctx context.Context, s settings, remarks []string) (err error) {
 	if err != nil {
 		return err
 	}
-	n, err := node.New(config(s, keys, network, &neighbours{claim: claim, dir: dir, id: id, notes: c.aside}, log))
+	cfg := config(s, keys, network, &neighbours{claim: claim, dir: dir, id: id, notes: c.aside}, log)
+	cfg.History = history.NewDir(filepath.Join(dir, "history"), id.Cluster+"/"+id.Fingerprint)
+	n, err := node.New(cfg)
 	if err != nil {
 		return errors.Join(err, network.Shutdown())
 	}

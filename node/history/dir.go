@@ -2,6 +2,8 @@ package history
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -30,12 +32,14 @@ type Dir struct {
 }
 
 // NewDir returns the archive at path, which is made when it is first written to.
-// Of the lives in it, those of the same group, which is a file name's worth of
-// letters, belong together.
-func NewDir(path, group string) *Dir { return &Dir{path, group} }
+// Of the lives in it, those of the same cluster belong together.
+func NewDir(path, cluster string) *Dir {
+	sum := sha256.Sum256([]byte(cluster))
+	return &Dir{path, hex.EncodeToString(sum[:6])}
+}
 
 // A file is called GROUP-NODE-INCARNATION.NUMBER.
-var fileName = regexp.MustCompile(`^([A-Za-z0-9.]+)-([a-z0-9-]{1,32})-([0-9a-f]{16})\.([0-9]{1,9})$`)
+var fileName = regexp.MustCompile(`^([0-9a-f]{12})-([a-z0-9-]{1,32})-([0-9a-f]{16})\.([0-9]{1,9})$`)
 
 func (d *Dir) file(life Life, number uint64) string {
 	return filepath.Join(d.path, fmt.Sprintf("%s-%s-%016x.%d", d.group, life.Node, life.Incarnation, number))
