@@ -11,6 +11,9 @@ var (
 	SimDuration = simDuration
 )
 
+// RaceEnabled says that the race detector looks on.
+const RaceEnabled = raceEnabled
+
 // RunsHere returns the gates whose actors run on this node, whatever claims
 // and views say.
 func (n *Node) RunsHere() []lot.GateID { return n.keeper.Running() }

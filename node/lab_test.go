@@ -69,6 +69,8 @@ func inLab(t *testing.T, f func(*testing.T, *lab)) {
 	})
 }
 
+const raceEnabled = node.RaceEnabled
+
 // inLabs is inLab with several seeds: fewer where each takes long.
 func inLabs(t *testing.T, n int, f func(*testing.T, *lab)) {
 	if testing.Short() || raceEnabled {
