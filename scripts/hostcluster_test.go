@@ -99,13 +99,15 @@ func startHosts(t *testing.T, what string) *hosts {
 // spread puts gates on all nodes: 1 and 4 on larry, 2 on gary, 3 on harry.
 func (c *hosts) spread() {
 	c.t.Helper()
-	larry := c.all["larry"]
-	for i, name := range []string{"larry", "gary", "harry", "larry"} {
-		if strings.Fields(larry.gates())[i] != name {
-			larry.do(fmt.Sprintf("gate %d move %s", i+1, name))
+	larry, want := c.all["larry"], []string{"larry", "gary", "harry", "larry"}
+	c.until("the gates are spread", func() bool {
+		for i, on := range strings.Fields(larry.gates()) {
+			if on != want[i] {
+				_ = larry.ask(fmt.Sprintf("gate %d move %s", i+1, want[i]), nil)
+			}
 		}
-	}
-	c.until("the gates are spread", c.complete)
+		return c.complete() && larry.gates() == strings.Join(want, " ")
+	})
 }
 
 // until waits for what is due, and returns how long that took.
@@ -130,18 +132,21 @@ func (c *hosts) until(what string, holds func() bool) time.Duration {
 	return time.Since(begin)
 }
 
-// watch checks all the while that it holds, or does so again soon.
-func (c *hosts) watch(d time.Duration, what string, holds func() bool) {
+// watch checks all the while that it holds, or does so again soon. It returns
+// for how long at most it did not.
+func (c *hosts) watch(d time.Duration, what string, holds func() bool) (not time.Duration) {
 	c.t.Helper()
 	end := time.After(d)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		c.until(what, holds)
+		if !holds() {
+			not = max(not, c.until(what, holds))
+		}
 		select {
 		case <-tick.C:
 		case <-end:
-			return
+			return not
 		}
 	}
 }

@@ -7,4 +7,10 @@
 // They act at the end that sends a packet or has dialled a stream, so both nodes
 // of a link have to know them. What else passes between nodes, such as the orders
 // to inject and to heal, goes by the transport that was wrapped.
+//
+// Nodes observe the same as when packet filters break their links, which a test
+// in scripts compares. One thing differs: a cut one way stops a stream at once,
+// whereas TCP still delivers some of what goes the other way, until it lacks
+// acknowledgements. A call may be carried out then; its caller knows that as
+// little.
 package fault

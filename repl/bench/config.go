@@ -27,6 +27,8 @@ type Config struct {
 	Times     int           // failovers, starts and heals of each kind in a run
 	Quiet     time.Duration // without a change before idleness is measured
 	Idle      time.Duration // that it is measured for
+	Broken    time.Duration // that links are broken of which nobody is to notice
+	Lasts     time.Duration // that nodes agree, after a heal, for it to count: a suspicion from before may still end in a verdict
 
 	Process process.Config // how nodes are started
 	Flags   []string       // of these nodes
@@ -42,7 +44,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Nodes: []int{3}, Runs: 1, Rate: 100, Duration: 10 * time.Second, Batch: 256, Writers: 1, Times: 20,
-		Quiet: 5 * time.Second, Idle: 20 * time.Second,
+		Quiet: 5 * time.Second, Idle: 20 * time.Second, Broken: 4 * time.Second, Lasts: 2 * time.Second,
 	}
 }
 

@@ -12,15 +12,8 @@ import (
 	"parking/repl"
 )
 
-const (
-	// strangers is how many vehicles come at each node while links are broken.
-	strangers = 3
-	// brokenFor is how long links are broken of which nobody is to notice.
-	brokenFor = 2 * time.Second
-	// lastsFor is how long nodes must agree for the agreement to count: news from
-	// the time before the heal may still be about.
-	lastsFor = time.Second
-)
+// strangers is how many vehicles come at each node while links are broken.
+const strangers = 3
 
 // A breach is a way in which links are broken, each time those of other nodes.
 type breach struct {
@@ -106,7 +99,7 @@ func mend(ctx context.Context, t *trial, s *sample) error {
 			t.progress.add(1)
 		}
 		if relapses > 0 {
-			s.note("%s, healed: %s all agreed for less than %v, and once more after that", b.name, repl.Count(relapses, "time"), lastsFor)
+			s.note("%s, healed: %s all agreed for less than %v, and once more after that", b.name, repl.Count(relapses, "time"), t.cfg.Lasts)
 		}
 		t.progress.done()
 	}
@@ -134,7 +127,7 @@ func (t *trial) mendOnce(ctx context.Context, s *sample, g *gatekeeper, b breach
 	}); err != nil {
 		return 0, err
 	}
-	return healLinks(ctx, s, g, b, all)
+	return t.healLinks(ctx, s, g, b)
 }
 
 // breakLinks returns when that has been noticed, or should long have been.
@@ -151,7 +144,7 @@ func (t *trial) breakLinks(ctx context.Context, s *sample, g *gatekeeper, b brea
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(brokenFor):
+		case <-time.After(t.cfg.Broken):
 			return nil
 		}
 	}
@@ -171,7 +164,8 @@ func (t *trial) breakLinks(ctx context.Context, s *sample, g *gatekeeper, b brea
 
 // healLinks measures how soon all is well. It returns how often that did not
 // last.
-func healLinks(ctx context.Context, s *sample, g *gatekeeper, b breach, all []*member) (relapses int, err error) {
+func (t *trial) healLinks(ctx context.Context, s *sample, g *gatekeeper, b breach) (relapses int, err error) {
+	all := t.members()
 	group, ctx := errgroup.WithContext(ctx)
 	begin := time.Now()
 	var digests, gates time.Time
@@ -189,7 +183,7 @@ func healLinks(ctx context.Context, s *sample, g *gatekeeper, b breach, all []*m
 		return err
 	})
 	group.Go(func() (err error) {
-		gates, relapses, err = g.settledFor(ctx, all, lastsFor)
+		gates, relapses, err = g.settledFor(ctx, all, t.cfg.Lasts)
 		return err
 	})
 	if err := group.Wait(); err != nil {

@@ -132,7 +132,7 @@ func tiny(t *testing.T, workloads ...string) Config {
 	cfg.Process = process.Config{Exe: os.Args[0], Env: os.Environ(), Temp: temp}
 	cfg.Program = "test"
 	cfg.Duration, cfg.Rate, cfg.Batch, cfg.Times, cfg.Sizes = 500*time.Millisecond, 200, 16, 1, []int{300}
-	cfg.Quiet, cfg.Idle = 50*time.Millisecond, 100*time.Millisecond
+	cfg.Quiet, cfg.Idle, cfg.Broken, cfg.Lasts = 50*time.Millisecond, 100*time.Millisecond, 300*time.Millisecond, 50*time.Millisecond
 	t.Cleanup(func() {
 		if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 			t.Errorf("there is left %v, %v", left, err)
