@@ -26,6 +26,8 @@ const (
 	StateJoined                 // Count came, Gone went
 	LotOver                     // Count vehicles more than spaces
 	Notice                      // Reason
+	FaultInjected               // Node it was ordered at, Reason what
+	FaultHealed                 // Node it was ordered at, or none; Reason what
 )
 
 // An Event is something that happened in the cluster, as this node saw it.

@@ -158,6 +158,9 @@ func (n *Node) Inject(ctx context.Context, what string, links map[fault.Link]fau
 		if l.From == l.To {
 			return nil, lot.Refuse(lot.Usage, "%s: a link has two ends", l)
 		}
+		if e == (fault.Effect{}) {
+			return nil, lot.Refuse(lot.Usage, "%s: that changes nothing; give drop, delay, dup or cut, or heal %s", l, l)
+		}
 		ends[l.From], ends[l.To] = true, true
 	}
 	for _, name := range slices.Sorted(maps.Keys(ends)) {
@@ -166,8 +169,8 @@ func (n *Node) Inject(ctx context.Context, what string, links map[fault.Link]fau
 		}
 	}
 	f := fault.Fault{ID: rand.Uint64(), What: what, By: n.self.Node, Since: n.cfg.Now(), Links: links}
-	if !n.faults.Add(f) {
-		return nil, tooMany(n.self.Node)
+	if err := n.impose(f); err != nil {
+		return nil, err
 	}
 	to := slices.DeleteFunc(n.present(), func(m Member) bool { return !ends[m.Name] })
 	failed := n.tell(ctx, to, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
@@ -210,6 +213,9 @@ func (s Selection) has(l fault.Link) bool {
 	return s.All || slices.Contains(s.Nodes, l.From) || slices.Contains(s.Nodes, l.To) || slices.Contains(s.Links, l)
 }
 
+// of is has, of whatever fault.
+func (s Selection) of(_ fault.Fault, l fault.Link) bool { return s.has(l) }
+
 // Heal makes links good again on all nodes, and waits until the nodes at their
 // ends see each other alive, for three seconds at most. It returns the links
 // that were bad; untold are nodes that did not answer; and apart which pairs do
@@ -237,7 +243,7 @@ func (n *Node) Heal(ctx context.Context, which Selection) (healed []fault.Link, 
 			all[l] = true
 		}
 	}
-	add(n.faults.Remove(which.has))
+	add(n.lift(which.of, n.self.Node, ""))
 	req := &wire.HealRequest{All: which.All, Nodes: which.Nodes, Links: encodeLinks(which.Links)}
 	failed := n.tell(ctx, n.present(), func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
 		reply, err := k.Heal(ctx, connect.NewRequest(req))
@@ -300,7 +306,7 @@ func (n *Node) healed() {
 
 // takeBack heals what came by one order.
 func (n *Node) takeBack(ctx context.Context, from []Member, id uint64) {
-	n.faults.Withdraw(id)
+	n.withdraw(id, n.self.Node)
 	n.tell(ctx, from, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
 		reply, err := k.Heal(ctx, connect.NewRequest(&wire.HealRequest{Id: id}))
 		if err != nil {

@@ -51,6 +51,7 @@ type Node struct {
 	faults *fault.Table
 	off    atomic.Int64  // how far the wall clock was put off, in nanoseconds
 	mended chan struct{} // ticks when links were healed
+	lives  chan struct{} // ticks when the members have changed
 
 	wrapGossip func(replicate.Gossip) replicate.Gossip // between repl and agent; nil: nothing
 
@@ -83,6 +84,7 @@ func New(cfg Config) (*Node, error) {
 
 		faults: fault.NewTable(),
 		mended: make(chan struct{}, 1),
+		lives:  make(chan struct{}, 1),
 
 		joined: make(map[string]string),
 		told:   make(map[string]bool),
@@ -187,6 +189,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	wg.Go(func() { n.stew.tell(work, before) })
 	wg.Go(func() { n.keepJoining(work, cert) })
 	wg.Go(func() { n.reconnect(work, cert, looks) })
+	wg.Go(func() { n.outlive(work) })
 
 	select {
 	case <-ctx.Done():
@@ -207,6 +210,10 @@ func (n *Node) changed(ctx context.Context) {
 	n.changes.signal()
 	n.links.sync(ctx)
 	n.stew.wake()
+	select {
+	case n.lives <- struct{}{}:
+	default:
+	}
 	for _, name := range n.view.others() {
 		n.repl.Kick(name) // who joined, or came back, may have news
 	}

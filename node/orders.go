@@ -24,10 +24,9 @@ func (c *calls) Inject(_ context.Context, req *connect.Request[wire.InjectReques
 	if err == nil {
 		err = n.CheckFaults()
 	}
-	if err == nil && !n.faults.Add(f) {
-		err = tooMany(n.self.Node)
+	if err == nil {
+		err = n.impose(f)
 	}
-	n.log.Info("fault", "what", f.What, "by", f.By, "err", err)
 	return connect.NewResponse(&wire.InjectReply{Verdict: ruling(0, err)}), nil
 }
 
@@ -35,13 +34,12 @@ func (c *calls) Inject(_ context.Context, req *connect.Request[wire.InjectReques
 func (c *calls) Heal(ctx context.Context, req *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error) {
 	n := (*Node)(c)
 	if id := req.Msg.GetId(); id != 0 {
-		n.faults.Withdraw(id)
+		n.withdraw(id, peer.Caller(ctx).Name)
 		return connect.NewResponse(&wire.HealReply{}), nil
 	}
-	healed := n.faults.Remove(Selection{
+	healed := n.lift(Selection{
 		All: req.Msg.GetAll(), Nodes: req.Msg.GetNodes(), Links: decodeLinks(req.Msg.GetLinks()),
-	}.has)
-	n.log.Info("healed", "links", healed, "by", peer.Caller(ctx).Name)
+	}.of, peer.Caller(ctx).Name, "")
 	n.healed()
 	return connect.NewResponse(&wire.HealReply{Healed: encodeLinks(healed)}), nil
 }
@@ -77,9 +75,11 @@ func encodeFault(f fault.Fault) *wire.Fault {
 	return w
 }
 
+var malformed = lot.Refuse(lot.Usage, "malformed fault; give all nodes the same version of parking")
+
 func decodeFault(w *wire.Fault) (f fault.Fault, err error) {
 	if len(w.GetLinks()) == 0 || len(w.GetLinks()) > maxLinks || w.GetId() == 0 || !lot.ValidName(w.GetBy()) {
-		return f, lot.Refuse(lot.Usage, "malformed fault; give all nodes the same version of parking")
+		return f, malformed
 	}
 	f = fault.Fault{ID: w.GetId(), What: clip(w.GetWhat()), By: w.GetBy(), Since: time.UnixMilli(w.GetSinceMs()), Links: make(map[fault.Link]fault.Effect)}
 	for _, l := range w.GetLinks() {
@@ -89,6 +89,9 @@ func decodeFault(w *wire.Fault) (f fault.Fault, err error) {
 		}
 		if err := e.Check(); err != nil {
 			return f, err
+		}
+		if !lot.ValidName(l.GetFrom()) || !lot.ValidName(l.GetTo()) {
+			return f, malformed
 		}
 		f.Links[fault.Link{From: l.GetFrom(), To: l.GetTo()}] = e
 	}

@@ -54,6 +54,12 @@ func renderEvent(e node.Event, opt Options) string {
 		sign, what, right = "=", fmt.Sprintf("%s set to %d", reason, e.Count), who
 	case node.StateJoined:
 		sign, what = "=", fmt.Sprintf("caught up: %s came, %d left", Count(e.Count, "vehicle"), e.Gone)
+	case node.FaultInjected:
+		sign, what, right = p.warn("~"), reason, "by "+who
+	case node.FaultHealed:
+		if sign, what = p.good("~"), reason+" healed"; who != "" {
+			right = "by " + who
+		}
 	case node.LotOver:
 		what = fmt.Sprintf("the lot is over by %d", e.Count)
 	}

@@ -36,6 +36,9 @@ func TestRenderEvent(t *testing.T) {
 		{node.Event{Kind: node.StateJoined, Count: 12, Gone: 3}, "= caught up: 12 vehicles came, 3 left"},
 		{node.Event{Kind: node.StateJoined, Count: 1}, "= caught up: 1 vehicle came, 0 left"},
 		{node.Event{Kind: node.LotOver, Count: 3}, "! the lot is over by 3"},
+		{node.Event{Kind: node.FaultInjected, Node: "gary", Reason: "partition larry | gary harry"}, "~ partition larry | gary harry    by gary"},
+		{node.Event{Kind: node.FaultHealed, Node: "gary", Reason: "larry>gary of isolate gary"}, "~ larry>gary of isolate gary healed  by gary"},
+		{node.Event{Kind: node.FaultHealed, Reason: "gary restarted: isolate gary"}, "~ gary restarted: isolate gary healed"},
 		{node.Event{Kind: node.Notice, Reason: "node: a thing\x1b[2J"}, "! a thing?[2J"},
 	} {
 		c.e.At = at

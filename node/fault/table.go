@@ -57,26 +57,39 @@ func (t *Table) Add(f Fault) (ok bool) {
 	return ok
 }
 
-// Remove heals the links that which selects, and returns the links that were
-// healed, sorted.
-func (t *Table) Remove(which func(Link) bool) (healed []Link) {
+// A Healing is what was taken back of one fault.
+type Healing struct {
+	Fault Fault // as it was
+	Links []Link
+	Whole bool // nothing of it is left
+}
+
+// Remove heals the links that which selects of each fault. It returns them,
+// sorted, and what that took back of which fault.
+func (t *Table) Remove(which func(Fault, Link) bool) (healed []Link, of []Healing) {
 	seen := make(map[Link]bool)
 	t.change(func(all []Fault) (kept []Fault) {
 		for _, f := range all {
+			h := Healing{Fault: f}
 			links := maps.Clone(f.Links)
-			maps.DeleteFunc(links, func(l Link, _ Effect) bool {
-				if which(l) {
+			for l := range f.Links {
+				if which(f, l) {
 					seen[l] = true
+					delete(links, l)
+					h.Links = append(h.Links, l)
 				}
-				return which(l)
-			})
-			if f.Links = links; len(links) > 0 {
+			}
+			if h.Whole = len(links) == 0; len(h.Links) > 0 {
+				slices.SortFunc(h.Links, Link.Compare)
+				of = append(of, h)
+			}
+			if f.Links = links; !h.Whole {
 				kept = append(kept, f)
 			}
 		}
 		return kept
 	})
-	return slices.SortedFunc(maps.Keys(seen), Link.Compare)
+	return slices.SortedFunc(maps.Keys(seen), Link.Compare), of
 }
 
 func (t *Table) change(f func([]Fault) []Fault) {
@@ -94,11 +107,4 @@ func (t *Table) change(f func([]Fault) []Fault) {
 	}
 	t.now.Store(next)
 	close(old.changed)
-}
-
-// Withdraw takes back what is left of the fault of that ID.
-func (t *Table) Withdraw(id uint64) {
-	t.change(func(all []Fault) []Fault {
-		return slices.DeleteFunc(all, func(f Fault) bool { return f.ID == id })
-	})
 }

@@ -63,7 +63,7 @@ func (p *pair) put(e fault.Effect, on ...fault.Link) {
 	p.faults.Add(fault.Fault{ID: rand.Uint64(), Links: links})
 }
 
-func (p *pair) heal() { p.faults.Remove(func(fault.Link) bool { return true }) }
+func (p *pair) heal() { p.faults.Remove(func(fault.Fault, fault.Link) bool { return true }) }
 
 // packets sends n packets and returns when each came.
 func (p *pair) packets(n int) (after []time.Duration) {

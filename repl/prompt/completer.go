@@ -72,7 +72,7 @@ func (m *menu) sure() string {
 		}
 	}
 	rest, ok := strings.CutPrefix(common, word)
-	if ok && len(m.entries) == 1 && !strings.HasSuffix(common, "/") {
+	if ok && len(m.entries) == 1 && !strings.HasSuffix(common, "/") && !strings.HasSuffix(common, ">") {
 		rest += " "
 	}
 	return rest
