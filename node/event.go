@@ -13,21 +13,21 @@ type Kind uint8
 
 // The kinds of events, and the fields that each uses.
 const (
-	NodeJoined  Kind = iota + 1 // Node, Count alive
-	NodeLeft                    // Node, Count alive
-	NodeFailed                  // Node, Reason, Count alive
-	VehicleCame                 // Node, Plate, Gate
-	VehicleLeft                 // Node, Plate, Gate (0: none named)
-	GatesRun                    // Node, Gates, Reason
-	GatesClosed                 // Gates, Reason
-	GatesSplit                  // Gates
-	GateCrashed                 // Gate, Reason
-	SettingSet                  // Node, Reason the setting's name, Count its value
-	StateJoined                 // Count came, Gone went
-	LotOver                     // Count vehicles more than spaces
-	Notice                      // Reason
-	FaultInjected               // Node it was ordered at, Reason what
-	FaultHealed                 // Node it was ordered at, or none; Reason what
+	NodeJoined    Kind = iota + 1 // Node, Count alive
+	NodeLeft                      // Node, Count alive
+	NodeFailed                    // Node, Reason, Count alive
+	VehicleCame                   // Node, Plate, Gate
+	VehicleLeft                   // Node, Plate, Gate (0: none named)
+	GatesRun                      // Node, Gates, Reason
+	GatesClosed                   // Gates, Reason
+	GatesSplit                    // Gates
+	GateCrashed                   // Gate, Reason
+	SettingSet                    // Node, Reason the setting's name, Count its value
+	StateJoined                   // Count came, Gone went
+	LotOver                       // Count vehicles more than spaces
+	Notice                        // Reason
+	FaultInjected                 // Node it was ordered at, Reason what
+	FaultHealed                   // Node it was ordered at, or none; Reason what
 )
 
 // An Event is something that happened in the cluster, as this node saw it.

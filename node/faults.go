@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"connectrpc.com/connect"
@@ -169,8 +170,11 @@ func (n *Node) Inject(ctx context.Context, what string, links map[fault.Link]fau
 		}
 	}
 	f := fault.Fault{ID: rand.Uint64(), What: what, By: n.self.Node, Since: n.cfg.Now(), Links: links}
-	if err := n.impose(f); err != nil {
-		return nil, err
+	n.log.Info("fault ordered", "what", what, "id", f.ID)
+	if ends[n.self.Node] {
+		if err := n.impose(f); err != nil {
+			return nil, err
+		}
 	}
 	to := slices.DeleteFunc(n.present(), func(m Member) bool { return !ends[m.Name] })
 	failed := n.tell(ctx, to, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
@@ -186,7 +190,19 @@ func (n *Node) Inject(ctx context.Context, what string, links map[fault.Link]fau
 			return nil, r
 		}
 	}
-	return slices.Sorted(maps.Keys(failed)), nil
+	return unreached(failed), nil
+}
+
+// unreached returns the names of nodes that could not be told, sorted, but for
+// those that are known to be dead: nobody listens there.
+func unreached(failed map[string]error) (names []string) {
+	for name, err := range failed {
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func tooMany(name string) error {
@@ -254,16 +270,10 @@ func (n *Node) Heal(ctx context.Context, which Selection) (healed []fault.Link, 
 		return reply.Msg.GetVerdict(), nil
 	})
 	n.healed()
-	for name := range failed {
-		for l := range all {
-			if l.From == name || l.To == name {
-				untold = append(untold, name)
-				break
-			}
-		}
-	}
-	slices.Sort(untold)
 	healed = slices.SortedFunc(maps.Keys(all), fault.Link.Compare)
+	untold = slices.DeleteFunc(unreached(failed), func(name string) bool {
+		return !slices.ContainsFunc(healed, func(l fault.Link) bool { return l.From == name || l.To == name })
+	})
 	return healed, untold, n.rejoined(ctx, healed), nil
 }
 
