@@ -47,6 +47,7 @@ func (n *Node) putOff(d time.Duration) error {
 		return err
 	}
 	n.off.Store(int64(d))
+	n.log.Info("clock put off", "by", d)
 	return nil
 }
 
@@ -108,9 +109,15 @@ func (n *Node) tell(ctx context.Context, to []Member, call func(context.Context,
 // Partition cuts all links between nodes of different groups. Nodes that no group
 // names form the last one. It returns which of them could not be told.
 func (n *Node) Partition(ctx context.Context, groups [][]string, what string) (untold []string, err error) {
+	if err := cmp.Or(n.CheckFaults(), n.await(ctx)); err != nil {
+		return nil, err
+	}
 	named := make(map[string]bool)
 	for _, group := range groups {
 		for _, name := range group {
+			if err := n.checkNode(name); err != nil {
+				return nil, err
+			}
 			if named[name] {
 				return nil, lot.Refuse(lot.Usage, "%s is named twice; a node is on one side of a partition", name)
 			}
@@ -211,6 +218,9 @@ func tooMany(name string) error {
 
 // checkNode refuses a name that no node in view has.
 func (n *Node) checkNode(name string) error {
+	if !lot.ValidName(name) {
+		return lot.Refuse(lot.Usage, "%.40q is no node's name; members lists them", name)
+	}
 	if m, ok := n.view.find(name); !ok || m.Status == member.Left {
 		return lot.Refuse(lot.Unreachable, "no node is called %s; members lists them", name)
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"connectrpc.com/connect"
@@ -55,11 +56,19 @@ func (c *calls) Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*
 }
 
 // Clock puts this node's wall clock off.
-func (c *calls) Clock(_ context.Context, req *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error) {
+func (c *calls) Clock(ctx context.Context, req *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error) {
 	n := (*Node)(c)
+	off := time.Duration(req.Msg.GetOffsetMs()) * time.Millisecond
 	err := n.CheckFaults()
 	if err == nil {
-		err = n.putOff(time.Duration(req.Msg.GetOffsetMs()) * time.Millisecond)
+		err = n.putOff(off)
+	}
+	switch by := peer.Caller(ctx).Name; {
+	case err != nil:
+	case off == 0:
+		n.tellFault(FaultHealed, by, "clock "+n.self.Node)
+	default:
+		n.tellFault(FaultInjected, by, fmt.Sprintf("clock %s %v", n.self.Node, off))
 	}
 	return connect.NewResponse(&wire.ClockReply{Verdict: ruling(0, err)}), nil
 }
