@@ -72,7 +72,7 @@ func TestTable(t *testing.T) {
 		names = append(names, c.Name)
 	}
 	for _, name := range []string{
-		"track_entry", "track_exit", "read", "spaces", "gate", "gates", "members", "status", "diff", "why", "set", "rebalance", "kill-node",
+		"track_entry", "track_exit", "read", "spaces", "gate", "gates", "members", "status", "diff", "why", "set", "rebalance", "kill-node", "partition", "isolate", "link", "heal", "faults", "clock",
 		"await", "watch", "source", "time", "events", "history", "clear", "help", "quit",
 	} {
 		if !slices.Contains(names, name) {

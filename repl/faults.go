@@ -14,15 +14,16 @@ import (
 
 // partition reads "larry | gary harry".
 func partition(c *call) error {
-	line := strings.Join(c.words.args, " ")
 	var groups [][]string
-	for part := range strings.SplitSeq(line, "|") {
+	var sides []string
+	for part := range strings.SplitSeq(strings.Join(c.words.args, " "), "|") {
 		group := strings.Fields(part)
 		if len(group) == 0 {
 			return lot.Refuse(lot.Usage, "a side of the partition is empty; for example partition larry | gary harry")
 		}
-		groups = append(groups, group)
+		groups, sides = append(groups, group), append(sides, strings.Join(group, " "))
 	}
+	line := strings.Join(sides, " | ")
 	untold, err := c.node.Partition(c.ctx, groups, "partition "+line)
 	return c.injected(untold, err, "%s", "partitioned: "+line)
 }
@@ -88,7 +89,7 @@ func effect(args []string) (e fault.Effect, err error) {
 	for len(args) > 0 {
 		what := args[0]
 		if seen[what] {
-			return e, lot.Refuse(lot.Usage, "%.40s stands there twice", printable(what))
+			return e, lot.Refuse(lot.Usage, "%.40s stands there twice; give each effect once", printable(what))
 		}
 		seen[what] = true
 		if what == "cut" {
@@ -137,6 +138,9 @@ func link(c *call) error {
 	if err != nil {
 		return err
 	}
+	if e == (fault.Effect{}) {
+		return lot.Refuse(lot.Usage, "%s changes nothing; give %s, or heal the link", strings.Join(c.words.args[1:], " "), effects)
+	}
 	all := make(map[fault.Link]fault.Effect)
 	for _, l := range links {
 		all[l] = e
@@ -178,6 +182,9 @@ func showFaults(c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.opt.Format == JSON {
+		return writeJSON(c.out, faultsOf(all))
+	}
 	if len(all) == 0 {
 		return c.ok("no faults are in force")
 	}
@@ -195,9 +202,9 @@ func showFaults(c *call) error {
 
 func clock(c *call) error {
 	name := c.words.args[0]
-	d, err := span("clock", c.words.args[1])
+	d, err := time.ParseDuration(c.words.args[1])
 	if err != nil {
-		return err
+		return lot.Refuse(lot.Usage, "clock takes a duration such as +5m or -30s, not %.40q", c.words.args[1])
 	}
 	if err := c.node.SetClock(c.ctx, name, d); err != nil {
 		return err
@@ -205,5 +212,5 @@ func clock(c *call) error {
 	if d == 0 {
 		return c.ok("%s's clock is right", name)
 	}
-	return c.ok("%s's clock is off by %v", name, d)
+	return c.ok("%s's clock is off by %s", name, c.words.args[1])
 }

@@ -126,6 +126,25 @@ func gatesOf(all []node.GateState) gatesJSON {
 	return out
 }
 
+type faultsJSON struct {
+	Faults []faultJSON `json:"faults"`
+}
+
+type faultJSON struct {
+	What  string   `json:"what"`
+	On    []string `json:"on"`
+	Since string   `json:"since"`
+	By    string   `json:"by"`
+}
+
+func faultsOf(all []node.FaultState) faultsJSON {
+	out := faultsJSON{make([]faultJSON, 0, len(all))}
+	for _, f := range all {
+		out.Faults = append(out.Faults, faultJSON{f.What, append([]string{}, f.On...), f.Since.UTC().Format(time.RFC3339Nano), f.By})
+	}
+	return out
+}
+
 type membersJSON struct {
 	Members []memberJSON `json:"members"`
 }

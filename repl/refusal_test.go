@@ -123,6 +123,16 @@ func TestFaultsCanBeRefused(t *testing.T) {
 		larry.fails("kill-node gary", lot.Refused, "larry was started with --no-faults")
 		gary.do("await members 2")
 		gary.fails("kill-node larry", lot.Refused, "larry was started with --no-faults")
+		for _, line := range []string{"partition larry", "partition bob", "isolate gary", "link larry>gary cut", "heal", "clock gary +5m", "clock larry +5m"} {
+			larry.fails(line, lot.Refused, "larry was started with --no-faults")
+		}
+		for _, line := range []string{"partition larry", "isolate gary", "link larry<>gary drop 5%", "clock larry +5m"} {
+			gary.fails(line, lot.Refused, "larry was started with --no-faults")
+		}
+		for _, a := range []*at{larry, gary} { // which asks, and breaks nothing
+			equal(t, "faults", a.do("faults"), "ok   no faults are in force\n")
+		}
+		equal(t, "heal", gary.do("heal"), "ok   there was nothing to heal\n")
 	})
 }
 
