@@ -127,6 +127,27 @@ func (c *conn) look() (out, in Effect, s *state, err error) {
 	return out, in, s, c.err
 }
 
+// swallowed notes that written bytes are gone. The stream ends with the cut then,
+// though its reader may wait for what was sent before: who uses it next is not to
+// find that out first. c.mu is held.
+func (c *conn) swallowed() {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	c.t.wg.Go(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for {
+			_, _, s, err := c.look()
+			if err != nil {
+				return
+			}
+			c.pause(pumps, s, time.Time{})
+		}
+	})
+}
+
 // pause waits, without c.mu, until something may be different: a fault, a limit,
 // a queue, the time until, if it is not zero, or the end. It reports whether
 // that limit has passed.
@@ -173,7 +194,7 @@ func (c *conn) Write(b []byte) (int, error) {
 		case c.closed:
 			return 0, net.ErrClosed
 		case out.Cut:
-			c.gone = true
+			c.swallowed()
 			return len(b), nil
 		case !out.slows() && len(c.out.parts) == 0:
 			c.mu.Unlock()
@@ -208,7 +229,7 @@ func (c *conn) send() {
 			c.pause(pumps, s, p.due)
 			continue
 		case out.Cut:
-			c.gone = true
+			c.swallowed()
 		case p.err != nil: // it was closed, some time ago
 			c.endLocked(p.err)
 			return

@@ -226,6 +226,41 @@ func TestCutStreams(t *testing.T) {
 	}
 }
 
+// A reader that waits since before the cut hears of the end when the cut is
+// over, whoever writes: the bytes are gone.
+func TestAStreamEndsWithTheCutThatSwallowed(t *testing.T) {
+	inPair(t, func(p *pair) {
+		c, err := p.larry.DialTimeout(p.gary.Addr(), time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			ended <- err
+		}()
+		synctest.Wait()
+		p.put(fault.Effect{Cut: true}, there)
+		for range 2 {
+			if _, err := c.Write([]byte("lost")); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(time.Hour)
+		p.heal()
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("something was read")
+			}
+		default:
+			t.Error("the reader still waits")
+		}
+	})
+}
+
 // A dial that is under way when the cut is healed gets through.
 func TestDialAcrossAHeal(t *testing.T) {
 	inPair(t, func(p *pair) {
