@@ -9,6 +9,7 @@ import (
 
 	"parking/lot/wire"
 	"parking/node/fault"
+	"parking/node/history"
 	"parking/node/member"
 	"parking/node/peer"
 )
@@ -22,6 +23,7 @@ func (n *Node) impose(f fault.Fault) error {
 		return tooMany(n.self.Node)
 	}
 	n.log.Info("fault in force", "what", f.What, "by", f.By, "id", f.ID, "links", len(f.Links))
+	n.hist.Add(history.Record{Kind: history.Faulted, First: f.ID, Text: f.What})
 	n.tellFault(FaultInjected, f.By, f.What)
 	return nil
 }
@@ -33,6 +35,9 @@ func (n *Node) lift(which func(fault.Fault, fault.Link) bool, by, reason string)
 	for _, h := range of {
 		n.log.Info("fault taken back", "what", h.Fault.What, "by", by, "reason", reason, "id", h.Fault.ID, "links", len(h.Links), "whole", h.Whole)
 		what := h.Fault.What
+		if h.Whole {
+			n.hist.Add(history.Record{Kind: history.Mended, First: h.Fault.ID, Text: what})
+		}
 		switch {
 		case h.Whole:
 		case len(h.Links) == 1:

@@ -123,18 +123,6 @@ func (j *judge) allows() Level {
 	return Breach
 }
 
-// removers returns for each node its first change that took e out.
-func (m *model) removers(e *op) (out []*op) {
-	last := int32(-1)
-	for _, i := range m.of(e.plate) {
-		x := &m.ops[i]
-		if x.life != last && m.sawBefore(x, e) {
-			out, last = append(out, x), x.life
-		}
-	}
-	return out
-}
-
 // entryAt returns the entry of a plate that was made then.
 func (m *model) entryAt(plate int32, at time.Time) *op {
 	for _, i := range m.of(plate) {

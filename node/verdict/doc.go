@@ -4,6 +4,6 @@
 // It knows nothing of the kernel that keeps the lot. Its own model is plain: a
 // change is what a node's history says it made, in the order in which that node
 // saw others' changes; an entry is in the lot as long as no change of its plate
-// was made by a node that had seen it. So a concurrent exit does not take an
-// entry out: add wins (Shapiro et al. 2011, section 3.3.5).
+// is there that was made by a node in whose lot it was. So a concurrent exit does
+// not take an entry out: add wins (Shapiro et al. 2011, section 3.3.5).
 package verdict

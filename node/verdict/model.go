@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"parking/lot"
@@ -259,34 +260,40 @@ const never = math.MaxInt
 // sawBefore reports whether the node that made x had seen e by then.
 func (m *model) sawBefore(x, e *op) bool { return x != e && m.sawAt(x.life, e) < x.place }
 
-// remover returns a change that took entry e out, among those that has says are
-// there, or nil.
-func (m *model) remover(e *op, has func(*op) bool) *op {
+// removers returns the changes that took entry e out: those that were made by a
+// node that had seen e, and had not seen another that took it out. Of each
+// node's changes of the plate that is the first after it saw e at most.
+func (m *model) removers(e *op) (out []*op) {
 	all := m.of(e.plate)
 	for len(all) > 0 {
 		life := m.ops[all[0]].life
-		end, _ := slices.BinarySearchFunc(all, life, func(i int32, l int32) int {
-			if m.ops[i].life <= l {
-				return -1
-			}
-			return 1
-		})
+		end := sort.Search(len(all), func(i int) bool { return m.ops[all[i]].life > life })
 		mine := all[:end]
 		all = all[end:]
 		after := m.sawAt(life, e)
-		if after == never {
-			continue
+		if i := sort.Search(len(mine), func(i int) bool { return m.ops[mine[i]].place > after }); i < len(mine) {
+			out = append(out, &m.ops[mine[i]])
 		}
-		from, _ := slices.BinarySearchFunc(mine, after, func(i int32, place int) int {
-			if m.ops[i].place <= place {
-				return -1
-			}
-			return 1
-		})
-		for _, i := range mine[from:] {
-			if x := &m.ops[i]; x != e && has(x) {
-				return x
-			}
+	}
+	if len(out) < 2 {
+		return out
+	}
+	slices.SortFunc(out, func(a, b *op) int { return cmp.Compare(a.stamp, b.stamp) }) // causes come first
+	took := out[:0]
+	for _, x := range out {
+		if !slices.ContainsFunc(took, func(r *op) bool { return m.sawBefore(x, r) }) {
+			took = append(took, x)
+		}
+	}
+	return took
+}
+
+// remover returns a change that took entry e out, among those that has says are
+// there, or nil.
+func (m *model) remover(e *op, has func(*op) bool) *op {
+	for _, x := range m.removers(e) {
+		if has(x) {
+			return x
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 
 	"parking/lot"
 	"parking/node/history"
@@ -115,7 +116,7 @@ func (v *replay) apply(o *op, place int) {
 	}
 	var kept []*op
 	for _, e := range v.in[o.plate] {
-		if !v.m.sawBefore(o, e) {
+		if !slices.Contains(v.m.removers(e), o) {
 			kept = append(kept, e)
 		}
 	}
