@@ -38,6 +38,7 @@ type Config struct {
 	Gossip   time.Duration // between two rounds of gossip
 	Pull     time.Duration // between two pulls, on average
 	NoFaults bool          // refuse kill-node
+	Signal   Signal        // nil: processes of this host cannot be paused
 	Die      func()        // ends the process at once, without leaving; must not return
 	Now      func() time.Time
 	Rand     *rand.Rand // owned by the node; incarnations, jitter
@@ -107,5 +108,13 @@ type Directory interface {
 	Neighbours() ([]Neighbour, error)
 }
 
+// Signal stops a process of this host, which is a living neighbour's, or lets it
+// go on.
+type Signal func(pid int, stop bool) error
+
 // A Neighbour is another node of this host.
-type Neighbour struct{ Name, Addr string }
+type Neighbour struct {
+	Name, Addr  string
+	PID         int // of its process
+	Incarnation uint64
+}

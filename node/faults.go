@@ -359,10 +359,12 @@ func (n *Node) Faults(ctx context.Context) (all []FaultState, err error) {
 				s = &FaultState{Fault: f}
 				byID[f.ID] = s
 			}
-			s.On = append(s.On, name)
+			if s.On = append(s.On, name); f.Node != "" {
+				s.On = []string{f.Node}
+			}
 		}
 	}
-	add(n.self.Node, n.faults.Faults())
+	add(n.self.Node, append(n.faults.Faults(), n.paused.faults()...))
 	n.tell(ctx, n.present(), func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
 		reply, err := k.Faults(ctx, connect.NewRequest(&wire.FaultsRequest{}))
 		if err != nil {
@@ -385,17 +387,17 @@ func (n *Node) Faults(ctx context.Context) (all []FaultState, err error) {
 	return all, nil
 }
 
-// SetClock puts the wall clock of a node off by d.
-func (n *Node) SetClock(ctx context.Context, name string, d time.Duration) error {
+// SetClock puts the wall clock of a node off by d, as what was ordered.
+func (n *Node) SetClock(ctx context.Context, name string, d time.Duration, what string) error {
 	if err := cmp.Or(n.CheckFaults(), n.await(ctx), checkClock(d), n.checkNode(name)); err != nil {
 		return err
 	}
 	if name == n.self.Node {
-		return n.putOff(d)
+		return n.setClock(d, n.self.Node, what)
 	}
 	m, _ := n.view.find(name)
 	err := n.tell(ctx, []Member{m}, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
-		reply, err := k.Clock(ctx, connect.NewRequest(&wire.ClockRequest{OffsetMs: d.Milliseconds()}))
+		reply, err := k.Clock(ctx, connect.NewRequest(&wire.ClockRequest{OffsetMs: d.Milliseconds(), What: what}))
 		if err != nil {
 			return nil, err
 		}

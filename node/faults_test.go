@@ -245,7 +245,7 @@ func TestAClockPutOff(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		all := l.cluster("larry", "gary")
 		larry, gary := all[0], all[1]
-		l.do(gary.SetClock(t.Context(), "larry", 5*time.Minute), gary.SetClock(t.Context(), "gary", -time.Hour))
+		l.do(gary.SetClock(t.Context(), "larry", 5*time.Minute, "clock"), gary.SetClock(t.Context(), "gary", -time.Hour, "clock"))
 		at := time.Now()
 		larry.track(t, false, "AHEAD")
 		if v, _ := larry.Vehicle("AHEAD"); v.Since.Sub(at).Round(time.Second) != 5*time.Minute {
@@ -258,17 +258,17 @@ func TestAClockPutOff(t *testing.T) {
 			t.Error("the exit has seen the entry, and does not remove it")
 		}
 		for _, d := range []time.Duration{366 * 24 * time.Hour, -366 * 24 * time.Hour} {
-			if err := larry.SetClock(t.Context(), "gary", d); lot.CodeOf(err) != lot.Range {
+			if err := larry.SetClock(t.Context(), "gary", d, "clock"); lot.CodeOf(err) != lot.Range {
 				t.Errorf("a clock that is off by %v: %v", d, err)
 			}
 		}
-		if err := larry.SetClock(t.Context(), "moe", time.Hour); lot.CodeOf(err) != lot.Unreachable {
+		if err := larry.SetClock(t.Context(), "moe", time.Hour, "clock"); lot.CodeOf(err) != lot.Unreachable {
 			t.Errorf("a node that is not there: %v", err)
 		}
 		l.cut([]string{"larry"}, []string{"gary"})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if err := larry.SetClock(ctx, "gary", time.Hour); lot.CodeOf(err) != lot.Unreachable || !strings.HasPrefix(err.Error(), "gary does not answer") {
+		if err := larry.SetClock(ctx, "gary", time.Hour, "clock"); lot.CodeOf(err) != lot.Unreachable || !strings.HasPrefix(err.Error(), "gary does not answer") {
 			t.Errorf("a node that cannot be reached: %v", err)
 		}
 	})

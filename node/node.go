@@ -51,6 +51,8 @@ type Node struct {
 	faults *fault.Table
 	off    atomic.Int64  // how far the wall clock was put off, in nanoseconds
 	mended chan struct{} // ticks when links were healed
+	paused pauses
+	ended  chan struct{} // closed when Run returns
 	lives  chan struct{} // ticks when the members have changed
 
 	wrapGossip func(replicate.Gossip) replicate.Gossip // between repl and agent; nil: nothing
@@ -84,6 +86,7 @@ func New(cfg Config) (*Node, error) {
 
 		faults: fault.NewTable(),
 		mended: make(chan struct{}, 1),
+		ended:  make(chan struct{}),
 		lives:  make(chan struct{}, 1),
 
 		joined: make(map[string]string),
@@ -104,6 +107,7 @@ func New(cfg Config) (*Node, error) {
 // node could not start: one line that says what to do.
 func (n *Node) Run(ctx context.Context) (err error) {
 	defer n.bus.close()
+	defer close(n.ended)
 	n.started = time.Now()
 	n.begin()
 	defer n.hist.Close()
@@ -223,6 +227,7 @@ func (n *Node) changed(ctx context.Context) {
 func (n *Node) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
+	n.resume(func(*pause) bool { return true }, n.self.Node)
 	n.stew.retire(ctx)
 	if len(n.view.others()) > 0 {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)

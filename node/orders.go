@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"connectrpc.com/connect"
@@ -22,6 +21,9 @@ const maxLinks = 100 * 99
 func (c *calls) Inject(_ context.Context, req *connect.Request[wire.InjectRequest]) (*connect.Response[wire.InjectReply], error) {
 	n := (*Node)(c)
 	f, err := decodeFault(req.Msg.GetFault())
+	if err == nil && f.Node != "" {
+		err = malformed
+	}
 	if err == nil {
 		err = n.CheckFaults()
 	}
@@ -49,7 +51,7 @@ func (c *calls) Heal(ctx context.Context, req *connect.Request[wire.HealRequest]
 func (c *calls) Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error) {
 	n := (*Node)(c)
 	reply := &wire.FaultsReply{Sees: n.view.others(), ClockMs: n.clockOff().Milliseconds()}
-	for _, f := range n.faults.Faults() {
+	for _, f := range append(n.faults.Faults(), n.paused.faults()...) {
 		reply.Faults = append(reply.Faults, encodeFault(f))
 	}
 	return connect.NewResponse(reply), nil
@@ -61,20 +63,13 @@ func (c *calls) Clock(ctx context.Context, req *connect.Request[wire.ClockReques
 	off := time.Duration(req.Msg.GetOffsetMs()) * time.Millisecond
 	err := n.CheckFaults()
 	if err == nil {
-		err = n.putOff(off)
-	}
-	switch by := peer.Caller(ctx).Name; {
-	case err != nil:
-	case off == 0:
-		n.tellFault(FaultHealed, by, "clock "+n.self.Node)
-	default:
-		n.tellFault(FaultInjected, by, fmt.Sprintf("clock %s %v", n.self.Node, off))
+		err = n.setClock(off, peer.Caller(ctx).Name, req.Msg.GetWhat())
 	}
 	return connect.NewResponse(&wire.ClockReply{Verdict: ruling(0, err)}), nil
 }
 
 func encodeFault(f fault.Fault) *wire.Fault {
-	w := &wire.Fault{Id: f.ID, What: f.What, By: f.By, SinceMs: f.Since.UnixMilli()}
+	w := &wire.Fault{Id: f.ID, What: f.What, By: f.By, SinceMs: f.Since.UnixMilli(), Node: f.Node}
 	for l, e := range f.Links {
 		w.Links = append(w.Links, &wire.Fault_Link{
 			From: l.From, To: l.To, Cut: e.Cut, Drop: e.Drop, Dup: e.Dup,
@@ -87,10 +82,10 @@ func encodeFault(f fault.Fault) *wire.Fault {
 var malformed = lot.Refuse(lot.Usage, "malformed fault; give all nodes the same version of parking")
 
 func decodeFault(w *wire.Fault) (f fault.Fault, err error) {
-	if len(w.GetLinks()) == 0 || len(w.GetLinks()) > maxLinks || w.GetId() == 0 || !lot.ValidName(w.GetBy()) {
+	if (len(w.GetLinks()) == 0) != (w.GetNode() != "") || w.GetNode() != "" && !lot.ValidName(w.GetNode()) || len(w.GetLinks()) > maxLinks || w.GetId() == 0 || !lot.ValidName(w.GetBy()) {
 		return f, malformed
 	}
-	f = fault.Fault{ID: w.GetId(), What: clip(w.GetWhat()), By: w.GetBy(), Since: time.UnixMilli(w.GetSinceMs()), Links: make(map[fault.Link]fault.Effect)}
+	f = fault.Fault{ID: w.GetId(), What: clip(w.GetWhat()), By: w.GetBy(), Since: time.UnixMilli(w.GetSinceMs()), Links: make(map[fault.Link]fault.Effect), Node: w.GetNode()}
 	for _, l := range w.GetLinks() {
 		e := fault.Effect{
 			Cut: l.GetCut(), Drop: l.GetDrop(), Dup: l.GetDup(),

@@ -163,18 +163,40 @@ func heal(c *call) error {
 		}
 		which.Links = append(which.Links, links...)
 	}
+	resumed, clocks, err := c.node.Mend(c.ctx, which)
+	if err != nil {
+		return err
+	}
 	healed, untold, apart, err := c.node.Heal(c.ctx, which)
 	if err != nil {
 		return err
 	}
 	c.untold(untold)
+	if len(apart) == 0 {
+		if err := c.node.Back(c.ctx, resumed); err != nil {
+			return err
+		}
+	}
 	if len(apart) > 0 {
 		return lot.Refuse(lot.Timeout, "healed, but after 3s %s does not see %s; members tells who is there", apart[0].From, apart[0].To)
 	}
-	if len(healed) == 0 {
+	var parts []string
+	if len(healed) > 0 {
+		parts = append(parts, Count(len(healed), "link")+" healed")
+	}
+	if len(resumed) > 0 {
+		parts = append(parts, strings.Join(resumed, " ")+" resumed")
+	}
+	if len(parts) > 0 {
+		parts = append(parts, "and the nodes see each other")
+	}
+	for _, name := range clocks {
+		parts = append(parts, name+"'s clock is right")
+	}
+	if parts == nil {
 		return c.ok("there was nothing to heal")
 	}
-	return c.ok("%s healed, and the nodes see each other", Count(len(healed), "link"))
+	return c.ok("%s", strings.Join(parts, ", "))
 }
 
 func showFaults(c *call) error {
@@ -206,7 +228,7 @@ func clock(c *call) error {
 	if err != nil {
 		return lot.Refuse(lot.Usage, "clock takes a duration such as +5m or -30s, not %.40q", c.words.args[1])
 	}
-	if err := c.node.SetClock(c.ctx, name, d); err != nil {
+	if err := c.node.SetClock(c.ctx, name, d, "clock "+strings.Join(c.words.args, " ")); err != nil {
 		return err
 	}
 	if d == 0 {

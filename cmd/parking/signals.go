@@ -108,3 +108,11 @@ func (s *signals) exit(err error) error {
 	}
 	return err
 }
+
+// stopOrGoOn is the node's Signal.
+func stopOrGoOn(pid int, stop bool) error {
+	if stop {
+		return syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	return syscall.Kill(pid, syscall.SIGCONT)
+}

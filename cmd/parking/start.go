@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kballard/go-shellquote"
 
@@ -75,7 +76,7 @@ func config(s settings, keys *cookie.Keys, network member.Transport, dir node.Di
 	cfg.Gates = node.Setting{Value: s.Gates, Given: s.given("gates")}
 	cfg.Spaces = node.Setting{Value: s.Spaces, Given: s.given("spaces")}
 	cfg.Push, cfg.Ack = node.Push(s.Push), s.Ack
-	cfg.NoFaults, cfg.Die, cfg.Log = s.NoFaults, dieByOrder(s.Name), log
+	cfg.NoFaults, cfg.Signal, cfg.Die, cfg.Log = s.NoFaults, stopOrGoOn, dieByOrder(s.Name), log
 	var seed [16]byte
 	_, _ = crand.Read(seed[:]) // never fails
 	cfg.Rand = rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:])))
@@ -88,7 +89,9 @@ type neighbours struct {
 	dir   string
 	id    discover.ID
 	notes io.Writer
-	told  map[discover.ID]bool // strangers that were remarked upon
+
+	mu   sync.Mutex
+	told map[discover.ID]bool // strangers that were remarked upon
 }
 
 // Publish implements node.Directory.
@@ -99,11 +102,13 @@ func (d *neighbours) Publish(addr string, incarnation uint64) error {
 // Neighbours implements node.Directory. Strangers are left alone.
 func (d *neighbours) Neighbours() (out []node.Neighbour, err error) {
 	all, err := discover.List(d.dir)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, e := range all {
 		switch {
 		case e.ID == d.id:
 		case e.Cluster == d.id.Cluster && e.Fingerprint == d.id.Fingerprint:
-			out = append(out, node.Neighbour{Name: e.Name, Addr: e.Addr})
+			out = append(out, node.Neighbour{Name: e.Name, Addr: e.Addr, PID: e.PID, Incarnation: e.Incarnation})
 		case !d.told[e.ID]:
 			if d.told == nil {
 				d.told = make(map[discover.ID]bool)

@@ -1459,6 +1459,7 @@ type Fault struct {
 	By            string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`                           // the node it was ordered at
 	SinceMs       int64                  `protobuf:"varint,4,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"` // by that node's clock, since 1970
 	Links         []*Fault_Link          `protobuf:"bytes,5,rep,name=links,proto3" json:"links,omitempty"`
+	Node          string                 `protobuf:"bytes,6,opt,name=node,proto3" json:"node,omitempty"` // of a fault of a whole node, which has no links
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1526,6 +1527,13 @@ func (x *Fault) GetLinks() []*Fault_Link {
 		return x.Links
 	}
 	return nil
+}
+
+func (x *Fault) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
 }
 
 type InjectRequest struct {
@@ -1837,6 +1845,7 @@ func (x *FaultsReply) GetSees() []string {
 type ClockRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	OffsetMs      int64                  `protobuf:"varint,1,opt,name=offset_ms,json=offsetMs,proto3" json:"offset_ms,omitempty"`
+	What          string                 `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"` // as it was ordered
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1876,6 +1885,13 @@ func (x *ClockRequest) GetOffsetMs() int64 {
 		return x.OffsetMs
 	}
 	return 0
+}
+
+func (x *ClockRequest) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
 }
 
 type ClockReply struct {
@@ -1922,6 +1938,235 @@ func (x *ClockReply) GetVerdict() *Verdict {
 	return nil
 }
 
+// PauseRequest makes the callee pause a node of its host, which is the caller
+// itself.
+type PauseRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	ForMs         int64                  `protobuf:"varint,2,opt,name=for_ms,json=forMs,proto3" json:"for_ms,omitempty"` // 0: until it is resumed
+	What          string                 `protobuf:"bytes,3,opt,name=what,proto3" json:"what,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseRequest) Reset() {
+	*x = PauseRequest{}
+	mi := &file_lot_wire_parking_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseRequest) ProtoMessage() {}
+
+func (x *PauseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseRequest.ProtoReflect.Descriptor instead.
+func (*PauseRequest) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *PauseRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *PauseRequest) GetForMs() int64 {
+	if x != nil {
+		return x.ForMs
+	}
+	return 0
+}
+
+func (x *PauseRequest) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+type PauseReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Verdict       *Verdict               `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseReply) Reset() {
+	*x = PauseReply{}
+	mi := &file_lot_wire_parking_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseReply) ProtoMessage() {}
+
+func (x *PauseReply) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseReply.ProtoReflect.Descriptor instead.
+func (*PauseReply) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *PauseReply) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+// ResumeRequest makes the callee let go on what it has paused, and puts its clock
+// right: of all, or if it is one of those nodes. A node in `certainly` that runs
+// on its host is let go on whoever has paused it.
+type ResumeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	All           bool                   `protobuf:"varint,1,opt,name=all,proto3" json:"all,omitempty"`
+	Nodes         []string               `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Clock         bool                   `protobuf:"varint,3,opt,name=clock,proto3" json:"clock,omitempty"` // right too
+	Certainly     string                 `protobuf:"bytes,4,opt,name=certainly,proto3" json:"certainly,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeRequest) Reset() {
+	*x = ResumeRequest{}
+	mi := &file_lot_wire_parking_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeRequest) ProtoMessage() {}
+
+func (x *ResumeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeRequest.ProtoReflect.Descriptor instead.
+func (*ResumeRequest) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ResumeRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *ResumeRequest) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *ResumeRequest) GetClock() bool {
+	if x != nil {
+		return x.Clock
+	}
+	return false
+}
+
+func (x *ResumeRequest) GetCertainly() string {
+	if x != nil {
+		return x.Certainly
+	}
+	return ""
+}
+
+type ResumeReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resumed       []string               `protobuf:"bytes,1,rep,name=resumed,proto3" json:"resumed,omitempty"`
+	Clocks        []string               `protobuf:"bytes,2,rep,name=clocks,proto3" json:"clocks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeReply) Reset() {
+	*x = ResumeReply{}
+	mi := &file_lot_wire_parking_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeReply) ProtoMessage() {}
+
+func (x *ResumeReply) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeReply.ProtoReflect.Descriptor instead.
+func (*ResumeReply) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ResumeReply) GetResumed() []string {
+	if x != nil {
+		return x.Resumed
+	}
+	return nil
+}
+
+func (x *ResumeReply) GetClocks() []string {
+	if x != nil {
+		return x.Clocks
+	}
+	return nil
+}
+
 // Testimony is a part of what a node tells a verdict: first its state, then its
 // history.
 type Testimony struct {
@@ -1936,7 +2181,7 @@ type Testimony struct {
 
 func (x *Testimony) Reset() {
 	*x = Testimony{}
-	mi := &file_lot_wire_parking_proto_msgTypes[34]
+	mi := &file_lot_wire_parking_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1948,7 +2193,7 @@ func (x *Testimony) String() string {
 func (*Testimony) ProtoMessage() {}
 
 func (x *Testimony) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[34]
+	mi := &file_lot_wire_parking_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1961,7 +2206,7 @@ func (x *Testimony) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Testimony.ProtoReflect.Descriptor instead.
 func (*Testimony) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{34}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Testimony) GetState() *Testimony_State {
@@ -2002,7 +2247,7 @@ type TestifyRequest struct {
 
 func (x *TestifyRequest) Reset() {
 	*x = TestifyRequest{}
-	mi := &file_lot_wire_parking_proto_msgTypes[35]
+	mi := &file_lot_wire_parking_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2259,7 @@ func (x *TestifyRequest) String() string {
 func (*TestifyRequest) ProtoMessage() {}
 
 func (x *TestifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[35]
+	mi := &file_lot_wire_parking_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2272,7 @@ func (x *TestifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestifyRequest.ProtoReflect.Descriptor instead.
 func (*TestifyRequest) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{35}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TestifyRequest) GetLive() bool {
@@ -2055,7 +2300,7 @@ type Version_Row struct {
 
 func (x *Version_Row) Reset() {
 	*x = Version_Row{}
-	mi := &file_lot_wire_parking_proto_msgTypes[36]
+	mi := &file_lot_wire_parking_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2067,7 +2312,7 @@ func (x *Version_Row) String() string {
 func (*Version_Row) ProtoMessage() {}
 
 func (x *Version_Row) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[36]
+	mi := &file_lot_wire_parking_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2119,7 +2364,7 @@ type Fault_Link struct {
 
 func (x *Fault_Link) Reset() {
 	*x = Fault_Link{}
-	mi := &file_lot_wire_parking_proto_msgTypes[37]
+	mi := &file_lot_wire_parking_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2376,7 @@ func (x *Fault_Link) String() string {
 func (*Fault_Link) ProtoMessage() {}
 
 func (x *Fault_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[37]
+	mi := &file_lot_wire_parking_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2452,7 @@ type Testimony_Live struct {
 
 func (x *Testimony_Live) Reset() {
 	*x = Testimony_Live{}
-	mi := &file_lot_wire_parking_proto_msgTypes[38]
+	mi := &file_lot_wire_parking_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2219,7 +2464,7 @@ func (x *Testimony_Live) String() string {
 func (*Testimony_Live) ProtoMessage() {}
 
 func (x *Testimony_Live) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[38]
+	mi := &file_lot_wire_parking_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2232,7 +2477,7 @@ func (x *Testimony_Live) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Testimony_Live.ProtoReflect.Descriptor instead.
 func (*Testimony_Live) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{34, 0}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{38, 0}
 }
 
 func (x *Testimony_Live) GetRow() uint32 {
@@ -2273,7 +2518,7 @@ type Testimony_State struct {
 
 func (x *Testimony_State) Reset() {
 	*x = Testimony_State{}
-	mi := &file_lot_wire_parking_proto_msgTypes[39]
+	mi := &file_lot_wire_parking_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2285,7 +2530,7 @@ func (x *Testimony_State) String() string {
 func (*Testimony_State) ProtoMessage() {}
 
 func (x *Testimony_State) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[39]
+	mi := &file_lot_wire_parking_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2298,7 +2543,7 @@ func (x *Testimony_State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Testimony_State.ProtoReflect.Descriptor instead.
 func (*Testimony_State) Descriptor() ([]byte, []int) {
-	return file_lot_wire_parking_proto_rawDescGZIP(), []int{34, 1}
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{38, 1}
 }
 
 func (x *Testimony_State) GetIncarnation() uint64 {
@@ -2454,13 +2699,14 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x05delta\x18\x02 \x01(\fR\x05delta\"\r\n" +
 	"\vKillRequest\":\n" +
 	"\tKillReply\x12-\n" +
-	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\"\xa1\x02\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\"\xb5\x02\n" +
 	"\x05Fault\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x12\n" +
 	"\x04what\x18\x02 \x01(\tR\x04what\x12\x0e\n" +
 	"\x02by\x18\x03 \x01(\tR\x02by\x12\x19\n" +
 	"\bsince_ms\x18\x04 \x01(\x03R\asinceMs\x12,\n" +
-	"\x05links\x18\x05 \x03(\v2\x16.parking.v1.Fault.LinkR\x05links\x1a\x9a\x01\n" +
+	"\x05links\x18\x05 \x03(\v2\x16.parking.v1.Fault.LinkR\x05links\x12\x12\n" +
+	"\x04node\x18\x06 \x01(\tR\x04node\x1a\x9a\x01\n" +
 	"\x04Link\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12\x10\n" +
@@ -2485,12 +2731,28 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\vFaultsReply\x12)\n" +
 	"\x06faults\x18\x01 \x03(\v2\x11.parking.v1.FaultR\x06faults\x12\x19\n" +
 	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\x12\x12\n" +
-	"\x04sees\x18\x03 \x03(\tR\x04sees\"+\n" +
+	"\x04sees\x18\x03 \x03(\tR\x04sees\"?\n" +
 	"\fClockRequest\x12\x1b\n" +
-	"\toffset_ms\x18\x01 \x01(\x03R\boffsetMs\";\n" +
+	"\toffset_ms\x18\x01 \x01(\x03R\boffsetMs\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\";\n" +
 	"\n" +
 	"ClockReply\x12-\n" +
-	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\"\xe2\x03\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\"M\n" +
+	"\fPauseRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x15\n" +
+	"\x06for_ms\x18\x02 \x01(\x03R\x05forMs\x12\x12\n" +
+	"\x04what\x18\x03 \x01(\tR\x04what\";\n" +
+	"\n" +
+	"PauseReply\x12-\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\"k\n" +
+	"\rResumeRequest\x12\x10\n" +
+	"\x03all\x18\x01 \x01(\bR\x03all\x12\x14\n" +
+	"\x05nodes\x18\x02 \x03(\tR\x05nodes\x12\x14\n" +
+	"\x05clock\x18\x03 \x01(\bR\x05clock\x12\x1c\n" +
+	"\tcertainly\x18\x04 \x01(\tR\tcertainly\"?\n" +
+	"\vResumeReply\x12\x18\n" +
+	"\aresumed\x18\x01 \x03(\tR\aresumed\x12\x16\n" +
+	"\x06clocks\x18\x02 \x03(\tR\x06clocks\"\xe2\x03\n" +
 	"\tTestimony\x121\n" +
 	"\x05state\x18\x01 \x01(\v2\x1b.parking.v1.Testimony.StateR\x05state\x12.\n" +
 	"\x04live\x18\x02 \x03(\v2\x1a.parking.v1.Testimony.LiveR\x04live\x12\x18\n" +
@@ -2511,7 +2773,7 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x05alive\x18\b \x03(\v2\x13.parking.v1.ReplicaR\x05alive\">\n" +
 	"\x0eTestifyRequest\x12\x12\n" +
 	"\x04live\x18\x01 \x01(\bR\x04live\x12\x18\n" +
-	"\ahistory\x18\x02 \x01(\bR\ahistory2\x85\x06\n" +
+	"\ahistory\x18\x02 \x01(\bR\ahistory2\xfe\x06\n" +
 	"\x04Peer\x129\n" +
 	"\x05Hello\x12\x18.parking.v1.HelloRequest\x1a\x16.parking.v1.HelloReply\x128\n" +
 	"\x04Hold\x12\x17.parking.v1.HoldRequest\x1a\x15.parking.v1.HoldReply0\x01\x12<\n" +
@@ -2523,7 +2785,9 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x04Kill\x12\x17.parking.v1.KillRequest\x1a\x15.parking.v1.KillReply\x12<\n" +
 	"\x06Inject\x12\x19.parking.v1.InjectRequest\x1a\x17.parking.v1.InjectReply\x126\n" +
 	"\x04Heal\x12\x17.parking.v1.HealRequest\x1a\x15.parking.v1.HealReply\x12<\n" +
-	"\x06Faults\x12\x19.parking.v1.FaultsRequest\x1a\x17.parking.v1.FaultsReply\x12>\n" +
+	"\x06Faults\x12\x19.parking.v1.FaultsRequest\x1a\x17.parking.v1.FaultsReply\x129\n" +
+	"\x05Pause\x12\x18.parking.v1.PauseRequest\x1a\x16.parking.v1.PauseReply\x12<\n" +
+	"\x06Resume\x12\x19.parking.v1.ResumeRequest\x1a\x17.parking.v1.ResumeReply\x12>\n" +
 	"\aTestify\x12\x1a.parking.v1.TestifyRequest\x1a\x15.parking.v1.Testimony0\x01\x129\n" +
 	"\x05Clock\x12\x18.parking.v1.ClockRequest\x1a\x16.parking.v1.ClockReplyB\x12Z\x10parking/lot/wireb\x06proto3"
 
@@ -2539,7 +2803,7 @@ func file_lot_wire_parking_proto_rawDescGZIP() []byte {
 	return file_lot_wire_parking_proto_rawDescData
 }
 
-var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_lot_wire_parking_proto_goTypes = []any{
 	(*Replica)(nil),         // 0: parking.v1.Replica
 	(*Version)(nil),         // 1: parking.v1.Version
@@ -2575,15 +2839,19 @@ var file_lot_wire_parking_proto_goTypes = []any{
 	(*FaultsReply)(nil),     // 31: parking.v1.FaultsReply
 	(*ClockRequest)(nil),    // 32: parking.v1.ClockRequest
 	(*ClockReply)(nil),      // 33: parking.v1.ClockReply
-	(*Testimony)(nil),       // 34: parking.v1.Testimony
-	(*TestifyRequest)(nil),  // 35: parking.v1.TestifyRequest
-	(*Version_Row)(nil),     // 36: parking.v1.Version.Row
-	(*Fault_Link)(nil),      // 37: parking.v1.Fault.Link
-	(*Testimony_Live)(nil),  // 38: parking.v1.Testimony.Live
-	(*Testimony_State)(nil), // 39: parking.v1.Testimony.State
+	(*PauseRequest)(nil),    // 34: parking.v1.PauseRequest
+	(*PauseReply)(nil),      // 35: parking.v1.PauseReply
+	(*ResumeRequest)(nil),   // 36: parking.v1.ResumeRequest
+	(*ResumeReply)(nil),     // 37: parking.v1.ResumeReply
+	(*Testimony)(nil),       // 38: parking.v1.Testimony
+	(*TestifyRequest)(nil),  // 39: parking.v1.TestifyRequest
+	(*Version_Row)(nil),     // 40: parking.v1.Version.Row
+	(*Fault_Link)(nil),      // 41: parking.v1.Fault.Link
+	(*Testimony_Live)(nil),  // 42: parking.v1.Testimony.Live
+	(*Testimony_State)(nil), // 43: parking.v1.Testimony.State
 }
 var file_lot_wire_parking_proto_depIdxs = []int32{
-	36, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
+	40, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
 	1,  // 1: parking.v1.StateChunk.version:type_name -> parking.v1.Version
 	1,  // 2: parking.v1.Announcement.version:type_name -> parking.v1.Version
 	1,  // 3: parking.v1.PullRequest.version:type_name -> parking.v1.Version
@@ -2596,50 +2864,55 @@ var file_lot_wire_parking_proto_depIdxs = []int32{
 	16, // 10: parking.v1.TakeReply.verdict:type_name -> parking.v1.Verdict
 	16, // 11: parking.v1.OrderReply.verdict:type_name -> parking.v1.Verdict
 	16, // 12: parking.v1.KillReply.verdict:type_name -> parking.v1.Verdict
-	37, // 13: parking.v1.Fault.links:type_name -> parking.v1.Fault.Link
+	41, // 13: parking.v1.Fault.links:type_name -> parking.v1.Fault.Link
 	25, // 14: parking.v1.InjectRequest.fault:type_name -> parking.v1.Fault
 	16, // 15: parking.v1.InjectReply.verdict:type_name -> parking.v1.Verdict
-	37, // 16: parking.v1.HealRequest.links:type_name -> parking.v1.Fault.Link
+	41, // 16: parking.v1.HealRequest.links:type_name -> parking.v1.Fault.Link
 	16, // 17: parking.v1.HealReply.verdict:type_name -> parking.v1.Verdict
-	37, // 18: parking.v1.HealReply.healed:type_name -> parking.v1.Fault.Link
+	41, // 18: parking.v1.HealReply.healed:type_name -> parking.v1.Fault.Link
 	25, // 19: parking.v1.FaultsReply.faults:type_name -> parking.v1.Fault
 	16, // 20: parking.v1.ClockReply.verdict:type_name -> parking.v1.Verdict
-	39, // 21: parking.v1.Testimony.state:type_name -> parking.v1.Testimony.State
-	38, // 22: parking.v1.Testimony.live:type_name -> parking.v1.Testimony.Live
-	0,  // 23: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
-	1,  // 24: parking.v1.Testimony.State.version:type_name -> parking.v1.Version
-	0,  // 25: parking.v1.Testimony.State.alive:type_name -> parking.v1.Replica
-	7,  // 26: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
-	9,  // 27: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
-	11, // 28: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
-	13, // 29: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
-	17, // 30: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
-	19, // 31: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
-	21, // 32: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
-	23, // 33: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
-	26, // 34: parking.v1.Peer.Inject:input_type -> parking.v1.InjectRequest
-	28, // 35: parking.v1.Peer.Heal:input_type -> parking.v1.HealRequest
-	30, // 36: parking.v1.Peer.Faults:input_type -> parking.v1.FaultsRequest
-	35, // 37: parking.v1.Peer.Testify:input_type -> parking.v1.TestifyRequest
-	32, // 38: parking.v1.Peer.Clock:input_type -> parking.v1.ClockRequest
-	8,  // 39: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
-	10, // 40: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
-	12, // 41: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
-	14, // 42: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
-	18, // 43: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
-	20, // 44: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
-	22, // 45: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
-	24, // 46: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
-	27, // 47: parking.v1.Peer.Inject:output_type -> parking.v1.InjectReply
-	29, // 48: parking.v1.Peer.Heal:output_type -> parking.v1.HealReply
-	31, // 49: parking.v1.Peer.Faults:output_type -> parking.v1.FaultsReply
-	34, // 50: parking.v1.Peer.Testify:output_type -> parking.v1.Testimony
-	33, // 51: parking.v1.Peer.Clock:output_type -> parking.v1.ClockReply
-	39, // [39:52] is the sub-list for method output_type
-	26, // [26:39] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	16, // 21: parking.v1.PauseReply.verdict:type_name -> parking.v1.Verdict
+	43, // 22: parking.v1.Testimony.state:type_name -> parking.v1.Testimony.State
+	42, // 23: parking.v1.Testimony.live:type_name -> parking.v1.Testimony.Live
+	0,  // 24: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
+	1,  // 25: parking.v1.Testimony.State.version:type_name -> parking.v1.Version
+	0,  // 26: parking.v1.Testimony.State.alive:type_name -> parking.v1.Replica
+	7,  // 27: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
+	9,  // 28: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
+	11, // 29: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
+	13, // 30: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
+	17, // 31: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
+	19, // 32: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
+	21, // 33: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
+	23, // 34: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
+	26, // 35: parking.v1.Peer.Inject:input_type -> parking.v1.InjectRequest
+	28, // 36: parking.v1.Peer.Heal:input_type -> parking.v1.HealRequest
+	30, // 37: parking.v1.Peer.Faults:input_type -> parking.v1.FaultsRequest
+	34, // 38: parking.v1.Peer.Pause:input_type -> parking.v1.PauseRequest
+	36, // 39: parking.v1.Peer.Resume:input_type -> parking.v1.ResumeRequest
+	39, // 40: parking.v1.Peer.Testify:input_type -> parking.v1.TestifyRequest
+	32, // 41: parking.v1.Peer.Clock:input_type -> parking.v1.ClockRequest
+	8,  // 42: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
+	10, // 43: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
+	12, // 44: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
+	14, // 45: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
+	18, // 46: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
+	20, // 47: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
+	22, // 48: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
+	24, // 49: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
+	27, // 50: parking.v1.Peer.Inject:output_type -> parking.v1.InjectReply
+	29, // 51: parking.v1.Peer.Heal:output_type -> parking.v1.HealReply
+	31, // 52: parking.v1.Peer.Faults:output_type -> parking.v1.FaultsReply
+	35, // 53: parking.v1.Peer.Pause:output_type -> parking.v1.PauseReply
+	37, // 54: parking.v1.Peer.Resume:output_type -> parking.v1.ResumeReply
+	38, // 55: parking.v1.Peer.Testify:output_type -> parking.v1.Testimony
+	33, // 56: parking.v1.Peer.Clock:output_type -> parking.v1.ClockReply
+	42, // [42:57] is the sub-list for method output_type
+	27, // [27:42] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_lot_wire_parking_proto_init() }
@@ -2657,7 +2930,7 @@ func file_lot_wire_parking_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lot_wire_parking_proto_rawDesc), len(file_lot_wire_parking_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

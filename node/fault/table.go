@@ -15,6 +15,7 @@ type Fault struct {
 	By    string // the node it was ordered at
 	Since time.Time
 	Links map[Link]Effect // not written to any more
+	Node  string          // of a fault of a whole node, which a Table knows nothing of: it has no links
 }
 
 // MaxFaults bounds how many are in force at once on one node.

@@ -59,6 +59,10 @@ const (
 	PeerHealProcedure = "/parking.v1.Peer/Heal"
 	// PeerFaultsProcedure is the fully-qualified name of the Peer's Faults RPC.
 	PeerFaultsProcedure = "/parking.v1.Peer/Faults"
+	// PeerPauseProcedure is the fully-qualified name of the Peer's Pause RPC.
+	PeerPauseProcedure = "/parking.v1.Peer/Pause"
+	// PeerResumeProcedure is the fully-qualified name of the Peer's Resume RPC.
+	PeerResumeProcedure = "/parking.v1.Peer/Resume"
 	// PeerTestifyProcedure is the fully-qualified name of the Peer's Testify RPC.
 	PeerTestifyProcedure = "/parking.v1.Peer/Testify"
 	// PeerClockProcedure is the fully-qualified name of the Peer's Clock RPC.
@@ -88,6 +92,9 @@ type PeerClient interface {
 	Heal(context.Context, *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error)
 	// Faults tells what is in force on the callee, and whom it sees.
 	Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error)
+	// Pause stops the caller's process, Resume lets processes go on.
+	Pause(context.Context, *connect.Request[wire.PauseRequest]) (*connect.Response[wire.PauseReply], error)
+	Resume(context.Context, *connect.Request[wire.ResumeRequest]) (*connect.Response[wire.ResumeReply], error)
 	// Testify tells the callee's state and history.
 	Testify(context.Context, *connect.Request[wire.TestifyRequest]) (*connect.ServerStreamForClient[wire.Testimony], error)
 	// Clock puts the callee's wall clock off.
@@ -171,6 +178,18 @@ func NewPeerClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(peerMethods.ByName("Faults")),
 			connect.WithClientOptions(opts...),
 		),
+		pause: connect.NewClient[wire.PauseRequest, wire.PauseReply](
+			httpClient,
+			baseURL+PeerPauseProcedure,
+			connect.WithSchema(peerMethods.ByName("Pause")),
+			connect.WithClientOptions(opts...),
+		),
+		resume: connect.NewClient[wire.ResumeRequest, wire.ResumeReply](
+			httpClient,
+			baseURL+PeerResumeProcedure,
+			connect.WithSchema(peerMethods.ByName("Resume")),
+			connect.WithClientOptions(opts...),
+		),
 		testify: connect.NewClient[wire.TestifyRequest, wire.Testimony](
 			httpClient,
 			baseURL+PeerTestifyProcedure,
@@ -199,6 +218,8 @@ type peerClient struct {
 	inject  *connect.Client[wire.InjectRequest, wire.InjectReply]
 	heal    *connect.Client[wire.HealRequest, wire.HealReply]
 	faults  *connect.Client[wire.FaultsRequest, wire.FaultsReply]
+	pause   *connect.Client[wire.PauseRequest, wire.PauseReply]
+	resume  *connect.Client[wire.ResumeRequest, wire.ResumeReply]
 	testify *connect.Client[wire.TestifyRequest, wire.Testimony]
 	clock   *connect.Client[wire.ClockRequest, wire.ClockReply]
 }
@@ -258,6 +279,16 @@ func (c *peerClient) Faults(ctx context.Context, req *connect.Request[wire.Fault
 	return c.faults.CallUnary(ctx, req)
 }
 
+// Pause calls parking.v1.Peer.Pause.
+func (c *peerClient) Pause(ctx context.Context, req *connect.Request[wire.PauseRequest]) (*connect.Response[wire.PauseReply], error) {
+	return c.pause.CallUnary(ctx, req)
+}
+
+// Resume calls parking.v1.Peer.Resume.
+func (c *peerClient) Resume(ctx context.Context, req *connect.Request[wire.ResumeRequest]) (*connect.Response[wire.ResumeReply], error) {
+	return c.resume.CallUnary(ctx, req)
+}
+
 // Testify calls parking.v1.Peer.Testify.
 func (c *peerClient) Testify(ctx context.Context, req *connect.Request[wire.TestifyRequest]) (*connect.ServerStreamForClient[wire.Testimony], error) {
 	return c.testify.CallServerStream(ctx, req)
@@ -291,6 +322,9 @@ type PeerHandler interface {
 	Heal(context.Context, *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error)
 	// Faults tells what is in force on the callee, and whom it sees.
 	Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error)
+	// Pause stops the caller's process, Resume lets processes go on.
+	Pause(context.Context, *connect.Request[wire.PauseRequest]) (*connect.Response[wire.PauseReply], error)
+	Resume(context.Context, *connect.Request[wire.ResumeRequest]) (*connect.Response[wire.ResumeReply], error)
 	// Testify tells the callee's state and history.
 	Testify(context.Context, *connect.Request[wire.TestifyRequest], *connect.ServerStream[wire.Testimony]) error
 	// Clock puts the callee's wall clock off.
@@ -370,6 +404,18 @@ func NewPeerHandler(svc PeerHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(peerMethods.ByName("Faults")),
 		connect.WithHandlerOptions(opts...),
 	)
+	peerPauseHandler := connect.NewUnaryHandler(
+		PeerPauseProcedure,
+		svc.Pause,
+		connect.WithSchema(peerMethods.ByName("Pause")),
+		connect.WithHandlerOptions(opts...),
+	)
+	peerResumeHandler := connect.NewUnaryHandler(
+		PeerResumeProcedure,
+		svc.Resume,
+		connect.WithSchema(peerMethods.ByName("Resume")),
+		connect.WithHandlerOptions(opts...),
+	)
 	peerTestifyHandler := connect.NewServerStreamHandler(
 		PeerTestifyProcedure,
 		svc.Testify,
@@ -406,6 +452,10 @@ func NewPeerHandler(svc PeerHandler, opts ...connect.HandlerOption) (string, htt
 			peerHealHandler.ServeHTTP(w, r)
 		case PeerFaultsProcedure:
 			peerFaultsHandler.ServeHTTP(w, r)
+		case PeerPauseProcedure:
+			peerPauseHandler.ServeHTTP(w, r)
+		case PeerResumeProcedure:
+			peerResumeHandler.ServeHTTP(w, r)
 		case PeerTestifyProcedure:
 			peerTestifyHandler.ServeHTTP(w, r)
 		case PeerClockProcedure:
@@ -461,6 +511,14 @@ func (UnimplementedPeerHandler) Heal(context.Context, *connect.Request[wire.Heal
 
 func (UnimplementedPeerHandler) Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Faults is not implemented"))
+}
+
+func (UnimplementedPeerHandler) Pause(context.Context, *connect.Request[wire.PauseRequest]) (*connect.Response[wire.PauseReply], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Pause is not implemented"))
+}
+
+func (UnimplementedPeerHandler) Resume(context.Context, *connect.Request[wire.ResumeRequest]) (*connect.Response[wire.ResumeReply], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Resume is not implemented"))
 }
 
 func (UnimplementedPeerHandler) Testify(context.Context, *connect.Request[wire.TestifyRequest], *connect.ServerStream[wire.Testimony]) error {

@@ -1,0 +1,43 @@
+package repl
+
+import (
+	"strings"
+	"time"
+
+	"parking/lot"
+)
+
+// pause stops a node's process, for a while or until resume.
+func pause(c *call) error {
+	name := c.words.args[0]
+	var d time.Duration
+	if len(c.words.args) == 2 {
+		var err error
+		if d, err = time.ParseDuration(c.words.args[1]); err != nil {
+			return lot.Refuse(lot.Usage, "pause takes a duration such as 5s, not %.40q", c.words.args[1])
+		}
+		if d == 0 {
+			return lot.Refuse(lot.Usage, "a pause of 0s is none; without a duration it lasts until resume %s", name)
+		}
+	}
+	frozen, err := c.node.Pause(c.ctx, name, d, "pause "+strings.Join(c.words.args, " "))
+	if err != nil {
+		return err
+	}
+	until := "until resume " + name
+	if d > 0 {
+		until = "for " + d.String()
+	}
+	if frozen {
+		return c.ok("%s runs on another host: its process goes on, and all its traffic is cut, %s", name, until)
+	}
+	return c.ok("%s's process is stopped, %s", name, until)
+}
+
+func resume(c *call) error {
+	name := c.words.args[0]
+	if err := c.node.Resume(c.ctx, name); err != nil {
+		return err
+	}
+	return c.ok("%s goes on, and the nodes see each other", name)
+}
