@@ -37,7 +37,7 @@ type Config struct {
 	Ack      int           // how many other nodes a write waits for, at most MaxAck
 	Gossip   time.Duration // between two rounds of gossip
 	Pull     time.Duration // between two pulls, on average
-	NoFaults bool          // refuse kill-node
+	NoFaults bool          // refuse kill-node and injected faults
 	Signal   Signal        // nil: processes of this host cannot be paused
 	Die      func()        // ends the process at once, without leaving; must not return
 	Now      func() time.Time

@@ -77,7 +77,7 @@ func addNodeFlags(f *pflag.FlagSet) {
 	f.Int("spaces", d.Spaces, "`N` spaces, if this node founds the cluster")
 	f.String("push", d.Push, "`LANE` of changes: gossip, or fanout straight to each node")
 	f.Int("ack", d.Ack, "a write is answered when `N` other nodes have it")
-	f.Bool("no-faults", false, "refuse kill-node")
+	f.Bool("no-faults", false, "refuse kill-node and other faults")
 	f.String("log-level", d.LogLevel, "`LEVEL` of what is logged to stderr: debug, info, warn or error")
 	f.String("config", "", "YAML `FILE` with settings, named as the flags")
 	addTerminalFlags(f)
