@@ -146,6 +146,22 @@ func TestAOneWayCut(t *testing.T) {
 	})
 }
 
+// With no third each takes the other for dead, though one of them hears all.
+func TestAOneWayCutOfTwo(t *testing.T) {
+	inLabs(t, 5, func(t *testing.T, l *lab) {
+		all := l.cluster("larry", "gary")
+		l.inject(all[0], "link larry>gary cut", fault.Effect{Cut: true}, fault.Link{From: "larry", To: "gary"})
+		took := l.eventually(10*time.Second, "both to be alone", func() bool { return all[0].alive() == 1 && all[1].alive() == 1 })
+		t.Logf("noticed after %v", took)
+		time.Sleep(30 * time.Second)
+		if all[0].alive() != 1 || all[1].alive() != 1 {
+			t.Error("it does not last")
+		}
+		l.heals(all[1], node.Selection{All: true})
+		l.settled(3 * time.Second)
+	})
+}
+
 // A heal takes back just what it names; what else lies on the link, or on
 // others, stays.
 func TestAHealOfSome(t *testing.T) {
