@@ -2,6 +2,7 @@ package node
 
 import (
 	"parking/lot"
+	"parking/lot/crdt"
 	"parking/node/replicate"
 )
 
@@ -32,6 +33,28 @@ func (n *Node) WrapGossip(w func(replicate.Gossip) replicate.Gossip) { n.wrapGos
 // Asking makes this node believe that it has asked a gate elsewhere about that
 // plate, until it is answered.
 func (n *Node) Asking(p lot.Plate) (answered func()) { return n.asked.begin(p) }
+
+// Traces returns what this replica knows of a plate, ready or not, alive or not.
+func (n *Node) Traces(p lot.Plate) (all []crdt.Trace) {
+	n.store.View(func(d *crdt.Document) { all, _ = d.Traces(p) })
+	return all
+}
+
+// Lot returns the dots of the entries that are in this replica's lot, by plate.
+func (n *Node) Lot() map[lot.Plate][]crdt.Dot {
+	in := make(map[lot.Plate][]crdt.Dot)
+	n.store.View(func(d *crdt.Document) {
+		d.State().Apart(&crdt.State{}, func(_ crdt.Side, m crdt.Mutation) {
+			if m.Kind == crdt.Entry {
+				in[m.Plate] = append(in[m.Plate], m.Dot)
+			}
+		})
+	})
+	return in
+}
+
+// Version returns what this replica has seen.
+func (n *Node) Version() crdt.Version { return n.store.Version() }
 
 // Bus is where a node's events go.
 type Bus struct{ *bus }

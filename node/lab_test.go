@@ -59,6 +59,12 @@ func inLab(t *testing.T, f func(*testing.T, *lab)) {
 		seed = s
 	}
 	t.Logf("PARKING_TEST_SEED=%d", seed)
+	inBubble(t, seed, f)
+}
+
+// inBubble is inLab with that seed.
+func inBubble(t *testing.T, seed uint64, f func(*testing.T, *lab)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{
 			t: t, net: simnet.New(seed, 200*time.Microsecond), seed: seed,

@@ -1,0 +1,301 @@
+package node_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"parking/lot"
+	"parking/lot/crdt"
+)
+
+// A told is what one user asked for, at one life of one node, and what was
+// answered. It begins with a look at that node's replica and ends with one.
+type told struct {
+	at         *lively
+	plate      lot.Plate
+	out        bool
+	gate       lot.GateID
+	byGate     bool // through the gate's process, which may run elsewhere
+	only       bool // nobody else ever enters that plate
+	begin, end time.Time
+
+	before, after []crdt.Trace
+	range0        [2]int // gates before and after
+	wasFull       bool   // somewhere, before or after
+	answered      bool   // and the node lived to tell
+	err           error
+	made          []crdt.Dot // what an accepted request wrote
+	lost          bool       // it died with the nodes that had it
+}
+
+func (x *told) accepted() bool { return x.answered && x.err == nil }
+
+// refused reports whether it was answered that nothing was done.
+func (x *told) refused() bool {
+	return x.answered && x.err != nil && !errors.Is(x.err, lot.Unknown)
+}
+
+func (x *told) String() string {
+	verb := "enter"
+	if x.out {
+		verb = "exit"
+	}
+	if !x.byGate {
+		verb = "track_" + verb
+	}
+	answer := "not answered"
+	switch {
+	case x.accepted():
+		answer = "ok"
+	case x.answered:
+		answer = x.err.Error()
+	}
+	s := fmt.Sprintf("%s %s gate %d at %s (%v to %v): %s", verb, x.plate, x.gate, x.at.Name(), x.begin.Format("04:05.000"), x.end.Format("04:05.000"), answer)
+	if len(x.made) > 0 {
+		s += fmt.Sprint(" ", x.made)
+	}
+	if x.lost {
+		s += " (died with its node)"
+	}
+	return s
+}
+
+// model is a plain account of a lot: what its users were told since all nodes
+// were last known to agree, and what was in the lot then. It knows of no kernel
+// but what each node's user could read.
+type model struct {
+	mu   sync.Mutex
+	all  []*told
+	base map[lot.Plate][]crdt.Dot // what all agreed on
+	lost map[crdt.Dot]bool        // of those: died with all who had it
+	gone map[crdt.Dot]bool        // what was in a lot, or told so, and is not any more
+
+	spaces, gates []int // what was set, or all agreed on
+	wrong         []string
+}
+
+func newModel() *model {
+	return &model{
+		base: make(map[lot.Plate][]crdt.Dot), lost: make(map[crdt.Dot]bool), gone: make(map[crdt.Dot]bool),
+		spaces: []int{100}, gates: []int{4},
+	}
+}
+
+func (m *model) broken(format string, args ...any) {
+	m.wrong = append(m.wrong, fmt.Sprintf(format, args...))
+}
+
+func (m *model) begin(x *told) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all = append(m.all, x)
+}
+
+// ended judges what can be judged at once: what a request's own node shows.
+func (m *model) ended(x *told) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !x.answered {
+		return
+	}
+	kind := crdt.Entry
+	if x.out {
+		kind = crdt.Exit
+	}
+	knew := make(map[crdt.Dot]bool)
+	for _, t := range x.before {
+		knew[t.Dot] = t.Told
+	}
+	if x.err == nil {
+		for _, t := range x.after {
+			own := t.Dot.Replica.Node() == x.at.Name()
+			if t.Kind == kind && t.Told && !knew[t.Dot] && (x.byGate || own) {
+				x.made = append(x.made, t.Dot)
+			}
+		}
+		if len(x.made) == 0 {
+			m.broken("accepted, and its own node does not show it: %v", x)
+		}
+		if x.out && !x.byGate {
+			for _, d := range live(x.before) {
+				if slices.Contains(live(x.after), d) {
+					m.broken("exit accepted, and %v is still in the lot there: %v", d, x)
+				}
+			}
+		}
+		return
+	}
+	moment := x.begin.Equal(x.end)
+	in0, in1 := len(live(x.before)) > 0, len(live(x.after)) > 0
+	switch code := lot.CodeOf(x.err); {
+	case code == lot.Present && !x.out && x.only && !m.entered(x):
+		m.broken("refused as present, and nobody ever entered it: %v", x)
+	case code == lot.Present && !x.byGate && !in0 && !in1 && (moment || x.only):
+		m.broken("refused as present, and it was not in the lot there: %v", x)
+	case code == lot.Absent && !x.byGate && in0 && in1 && (moment || x.only):
+		m.broken("refused as absent, and it was in the lot there: %v", x)
+	case code == lot.Absent && x.byGate && x.only && m.everywhere(x):
+		m.broken("refused as absent, and it was in every lot: %v", x)
+	case code == lot.Range && int(x.gate) <= min(x.range0[0], x.range0[1]):
+		m.broken("refused for its gate, of %v gates: %v", x.range0, x)
+	case code == lot.Full && (!x.byGate || x.out || !x.wasFull):
+		m.broken("refused as full, and no lot was: %v", x)
+	case code != lot.Present && code != lot.Absent && code != lot.Range && !x.byGate:
+		m.broken("refused for no reason that its own node could have: %v", x)
+	}
+}
+
+// entered reports whether somebody else asked to enter x's plate.
+func (m *model) entered(x *told) bool {
+	return len(m.base[x.plate]) > 0 || slices.ContainsFunc(m.all, func(o *told) bool { return o != x && o.plate == x.plate && !o.out })
+}
+
+// everywhere reports whether x's plate was in every lot when all agreed, and
+// nobody but x asked to send it out since.
+func (m *model) everywhere(x *told) bool {
+	return len(m.base[x.plate]) > 0 && !m.lost[m.base[x.plate][0]] &&
+		!slices.ContainsFunc(m.all, func(o *told) bool { return o != x && o.plate == x.plate && o.out })
+}
+
+func live(all []crdt.Trace) (dots []crdt.Dot) {
+	for _, t := range all {
+		if t.Live {
+			dots = append(dots, t.Dot)
+		}
+	}
+	return dots
+}
+
+// dies notes what goes with a node: whatever it has and none of those that stay.
+func (m *model) dies(n *lively, stay []*lively) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	versions := make([]crdt.Version, len(stay))
+	for i, o := range stay {
+		versions[i] = o.Version()
+	}
+	had := n.Version()
+	goes := func(d crdt.Dot) bool {
+		return had.Contains(d) && !slices.ContainsFunc(versions, func(v crdt.Version) bool { return v.Contains(d) })
+	}
+	for _, x := range m.all {
+		if slices.ContainsFunc(x.made, goes) {
+			x.lost = true
+		}
+	}
+	for _, dots := range m.base {
+		for _, d := range dots {
+			if goes(d) {
+				m.lost[d] = true
+			}
+		}
+	}
+}
+
+// couldSee reports whether the exit x could have seen the entry of that dot,
+// which was asked for at that time.
+func (x *told) couldSee(d crdt.Dot, asked time.Time) bool {
+	switch {
+	case !x.out || x.refused() || x.answered && x.end.Before(asked):
+		return false
+	case !x.accepted() || x.byGate:
+		return true
+	}
+	return slices.ContainsFunc(slices.Concat(x.before, x.after), func(t crdt.Trace) bool { return t.Dot == d && t.Seen })
+}
+
+// agreed judges what all nodes agree on, and takes it for what is known from
+// now on. It returns what is wrong.
+func (m *model) agreed(now map[lot.Plate][]crdt.Dot, spaces lot.Spaces, gates int) (wrong []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	by := make(map[lot.Plate][]*told)
+	for _, x := range m.all {
+		by[x.plate] = append(by[x.plate], x)
+	}
+	in := make(map[crdt.Dot]bool)
+	for _, dots := range now {
+		for _, d := range dots {
+			in[d] = true
+		}
+	}
+	story := func(p lot.Plate) (s string) {
+		for _, x := range by[p] {
+			s += "\n    " + x.String()
+		}
+		return s + fmt.Sprintf("\n    in the lot before: %v, now: %v", m.base[p], now[p])
+	}
+	stays := func(p lot.Plate, d crdt.Dot, asked time.Time) {
+		if !in[d] && !slices.ContainsFunc(by[p], func(x *told) bool { return x.couldSee(d, asked) }) {
+			m.broken("the entry %v of %s was lost:%s", d, p, story(p))
+		}
+	}
+	for p, dots := range m.base {
+		for _, d := range dots {
+			if !m.lost[d] {
+				stays(p, d, time.Time{})
+			}
+		}
+	}
+	for _, x := range m.all {
+		switch {
+		case !x.accepted() || x.lost:
+		case !x.out && len(x.made) == 1:
+			stays(x.plate, x.made[0], x.begin)
+		case x.out:
+			for _, d := range live(x.before) {
+				if in[d] && (!x.byGate || !slices.Contains(live(x.after), d)) {
+					m.broken("an exit was undone, the entry %v is in the lot again: %v%s", d, x, story(x.plate))
+				}
+			}
+		}
+	}
+	for p, dots := range now {
+		for _, d := range dots {
+			if m.gone[d] {
+				m.broken("the entry %v of %s had left long ago:%s", d, p, story(p))
+			}
+			if !slices.Contains(m.base[p], d) && !slices.ContainsFunc(by[p], func(x *told) bool {
+				return !x.out && !x.refused() && (len(x.made) == 0 || slices.Contains(x.made, d))
+			}) {
+				m.broken("nobody entered %v of %s:%s", d, p, story(p))
+			}
+		}
+	}
+	if spaces.Taken != len(now) {
+		m.broken("%d spaces are taken by %d vehicles", spaces.Taken, len(now))
+	}
+	if !slices.Contains(m.spaces, spaces.Total) || !slices.Contains(m.gates, gates) {
+		m.broken("%d spaces and %d gates; set were %v and %v", spaces.Total, gates, m.spaces, m.gates)
+	}
+	for _, dots := range m.base {
+		for _, d := range dots {
+			m.gone[d] = !in[d] && !m.lost[d] || m.gone[d]
+		}
+	}
+	for _, x := range m.all {
+		for _, d := range x.made {
+			if !x.out && !in[d] && !x.lost {
+				m.gone[d] = true
+			}
+		}
+	}
+	m.all, m.base, m.lost = nil, now, make(map[crdt.Dot]bool)
+	m.spaces, m.gates = []int{spaces.Total}, []int{gates}
+	wrong, m.wrong = m.wrong, nil
+	return wrong
+}
+
+// set notes that a setting was asked for, which nobody refused.
+func (m *model) set(spaces bool, v int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if spaces {
+		m.spaces = append(m.spaces, v)
+	} else {
+		m.gates = append(m.gates, v)
+	}
+}
