@@ -28,6 +28,7 @@ type lab struct {
 
 	mu    sync.Mutex
 	port  int
+	lives int                // that were ever started
 	nodes map[string]*lively // the latest of each name
 	all   []*lively
 	dir   []node.Neighbour
@@ -156,7 +157,8 @@ func (l *lab) launchAt(port int, name string, change ...func(*node.Config)) *liv
 		l.t.Fatal(err)
 	}
 	l.mu.Lock()
-	life := len(l.all)
+	l.lives++
+	life := l.lives
 	l.mu.Unlock()
 	n := &lively{host: host, done: make(chan error, 1)}
 	cfg := node.DefaultConfig()
