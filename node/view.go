@@ -44,6 +44,10 @@ type death struct {
 	until  time.Time
 }
 
+// leavingLook is how soon a member that is leaving is looked at again: Serf says
+// nothing when it finds that it stays, as the next life of one that left does.
+const leavingLook = 200 * time.Millisecond
+
 // overlayFor is how long evidence outweighs Serf: much longer than SWIM takes
 // to rule on a process that is really dead.
 const overlayFor = 10 * time.Second
@@ -112,6 +116,7 @@ func (v *view) refresh() bool {
 	old := v.members
 	v.members = make([]Member, 0, len(now))
 	overlaid := make(map[gates.Host]death, len(v.dead))
+	leaving := false
 	for _, m := range now {
 		m := Member{Member: m, Self: m.Name == v.self.Node}
 		d, ok := v.dead[m.host()]
@@ -123,6 +128,7 @@ func (v *view) refresh() bool {
 				m.Status, m.Reason = member.Failed, d.reason
 			}
 		}
+		leaving = leaving || m.Status == member.Leaving && !m.Self
 		v.members = append(v.members, m)
 	}
 	v.dead = overlaid
@@ -134,6 +140,9 @@ func (v *view) refresh() bool {
 		if !m.Self && !slices.Contains(old, m) {
 			sawMember(v.hist, m)
 		}
+	}
+	if leaving {
+		time.AfterFunc(leavingLook, v.wake)
 	}
 	if !quiet {
 		for _, e := range events {
