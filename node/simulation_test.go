@@ -16,6 +16,7 @@ import (
 	"parking/lot/crdt"
 	"parking/node"
 	"parking/node/fault"
+	"parking/node/member"
 	"parking/node/simnet"
 )
 
@@ -24,7 +25,7 @@ const (
 	// would otherwise grow is the list of all lives that its nodes ever had.
 	roundLasts = 10 * time.Minute
 	// mendsWithin is how long a cluster that was healed may take to agree.
-	mendsWithin = 300 * time.Second
+	mendsWithin = 30 * time.Second
 	// staysFor is how long it must agree then.
 	staysFor = 2 * time.Second
 	// spares is how many nodes beside its first ones a cluster may have.
@@ -436,20 +437,26 @@ func (s *sim) crash(x *slot) {
 	s.say("%s crashes", x.name)
 }
 
-// leave makes a node leave. Who could reach nobody takes with it what only it
-// had, and says so.
+// leave makes a node leave. What only it has goes with it if it sees nobody, or
+// could hand it to nobody and says so.
 func (s *sim) leave(x *slot) {
 	x.up = false
 	n := x.life
 	s.say("%s leaves", x.name)
 	s.doing.Go(func() {
+		alone := !n.seesOthers()
 		s.lab.leave(x.name)
-		alone := n.warned.count("left before another node had everything") > 0
+		alone = alone || !n.seesOthers() || n.warned.count("left before another node had everything") > 0
 		if alone {
 			s.model.dies(n, s.stay(x))
 		}
 		s.say("%s has left, alone: %v", x.name, alone)
 	})
+}
+
+// seesOthers reports whether another node is alive in this one's view.
+func (n *lively) seesOthers() bool {
+	return slices.ContainsFunc(n.Members(), func(m node.Member) bool { return !m.Self && m.Status == member.Alive })
 }
 
 // unplug pulls a host's cable for a while.
