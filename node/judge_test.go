@@ -71,6 +71,7 @@ type model struct {
 	all  []*told
 	base map[lot.Plate][]crdt.Dot // what all agreed on
 	lost map[crdt.Dot]bool        // of those: died with all who had it
+	seen crdt.Version             // by all, then
 	gone map[crdt.Dot]bool        // what was in a lot, or told so, and is not any more
 
 	spaces, gates []int // what was set, or all agreed on
@@ -181,6 +182,10 @@ func (m *model) dies(n *lively, stay []*lively) {
 	goes := func(d crdt.Dot) bool {
 		return had.Contains(d) && !slices.ContainsFunc(versions, func(v crdt.Version) bool { return v.Contains(d) })
 	}
+	covers := func(v crdt.Version) bool { return v.Covers(m.seen) }
+	if covers(had) && !slices.ContainsFunc(versions, covers) { // settings too: the rest founds anew
+		m.spaces, m.gates = append(m.spaces, 100), append(m.gates, 4)
+	}
 	for _, x := range m.all {
 		if slices.ContainsFunc(x.made, goes) {
 			x.lost = true
@@ -209,7 +214,7 @@ func (x *told) couldSee(d crdt.Dot, asked time.Time) bool {
 
 // agreed judges what all nodes agree on, and takes it for what is known from
 // now on. It returns what is wrong.
-func (m *model) agreed(now map[lot.Plate][]crdt.Dot, spaces lot.Spaces, gates int) (wrong []string) {
+func (m *model) agreed(now map[lot.Plate][]crdt.Dot, seen crdt.Version, spaces lot.Spaces, gates int) (wrong []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	by := make(map[lot.Plate][]*told)
@@ -283,7 +288,7 @@ func (m *model) agreed(now map[lot.Plate][]crdt.Dot, spaces lot.Spaces, gates in
 			}
 		}
 	}
-	m.all, m.base, m.lost = nil, now, make(map[crdt.Dot]bool)
+	m.all, m.base, m.seen, m.lost = nil, now, seen, make(map[crdt.Dot]bool)
 	m.spaces, m.gates = []int{spaces.Total}, []int{gates}
 	wrong, m.wrong = m.wrong, nil
 	return wrong

@@ -551,7 +551,7 @@ func judge(s *sim) []string {
 			s.t.Errorf("%s and %s have the same digest and other lots: %v, %v", nodes[0].Name(), n.Name(), now, theirs)
 		}
 	}
-	return s.model.agreed(now, nodes[0].Spaces(), nodes[0].Gates())
+	return s.model.agreed(now, nodes[0].Version(), nodes[0].Spaces(), nodes[0].Gates())
 }
 
 func sameDots(a, b []crdt.Dot) bool {
