@@ -104,6 +104,7 @@ type sim struct {
 
 	mu        sync.Mutex
 	said      []string // since all last agreed
+	before    []string // in the stretch before
 	unplugged map[[2]*simnet.Host]bool
 }
 
@@ -161,7 +162,7 @@ func (s *sim) say(format string, args ...any) {
 func (s *sim) story() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return strings.Join(s.said, "\n")
+	return strings.Join(s.before, "\n") + "\n---\n" + strings.Join(s.said, "\n")
 }
 
 // muster starts whichever of the first nodes do not run, and waits until all do.
@@ -176,7 +177,7 @@ func (s *sim) muster() {
 	}
 	s.awaitAgreement("after the start")
 	s.mu.Lock()
-	s.said = nil
+	s.before, s.said = s.said, nil
 	s.mu.Unlock()
 }
 
