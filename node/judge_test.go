@@ -204,9 +204,13 @@ func (m *model) dies(n *lively, stay []*lively) {
 // which was asked for at that time.
 func (x *told) couldSee(d crdt.Dot, asked time.Time) bool {
 	switch {
-	case !x.out || x.refused() || x.answered && x.end.Before(asked):
+	case !x.out || x.refused():
 		return false
-	case !x.accepted() || x.byGate:
+	case !x.accepted():
+		return true
+	case x.end.Before(asked):
+		return false
+	case x.byGate:
 		return true
 	}
 	return slices.ContainsFunc(slices.Concat(x.before, x.after), func(t crdt.Trace) bool { return t.Dot == d && t.Seen })
@@ -288,7 +292,10 @@ func (m *model) agreed(now map[lot.Plate][]crdt.Dot, seen crdt.Version, spaces l
 			}
 		}
 	}
-	m.all, m.base, m.seen, m.lost = nil, now, seen, make(map[crdt.Dot]bool)
+	// What a call that was given up as unknown asks for may be on its way still:
+	// what was sent on a link that lost half of everything is late by a minute.
+	m.all = slices.DeleteFunc(m.all, func(x *told) bool { return x.accepted() || x.refused() })
+	m.base, m.seen, m.lost = now, seen, make(map[crdt.Dot]bool)
 	m.spaces, m.gates = []int{spaces.Total}, []int{gates}
 	wrong, m.wrong = m.wrong, nil
 	return wrong
