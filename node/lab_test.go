@@ -16,6 +16,7 @@ import (
 
 	"parking/node"
 	"parking/node/cookie"
+	"parking/node/history"
 	"parking/node/simnet"
 )
 
@@ -32,6 +33,7 @@ type lab struct {
 	nodes map[string]*lively // the latest of each name
 	all   []*lively
 	dir   []node.Neighbour
+	past  *history.Memory    // the nodes' histories
 	tweak func(*lively)      // each node, before it runs
 	setup func(*node.Config) // of each node
 }
@@ -69,7 +71,7 @@ func inBubble(t *testing.T, seed uint64, f func(*testing.T, *lab)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{
 			t: t, net: simnet.New(seed, 200*time.Microsecond), seed: seed,
-			rand: rand.New(rand.NewPCG(seed, 2)), port: 7000, nodes: make(map[string]*lively),
+			rand: rand.New(rand.NewPCG(seed, 2)), port: 7000, nodes: make(map[string]*lively), past: history.NewMemory(),
 		}
 		defer l.close()
 		f(t, l)
@@ -163,7 +165,7 @@ func (l *lab) launchAt(port int, name string, change ...func(*node.Config)) *liv
 	n := &lively{host: host, done: make(chan error, 1)}
 	cfg := node.DefaultConfig()
 	cfg.Name, cfg.Keys, cfg.Network = name, testKeys(), host
-	cfg.Directory = directory{l, name}
+	cfg.Directory, cfg.History = directory{l, name}, l.past
 	cfg.Gossip = 20 * time.Millisecond
 	cfg.Rand = rand.New(rand.NewPCG(l.seed, uint64(port)<<32|uint64(life)))
 	cfg.Die = func() { l.crash(name) }

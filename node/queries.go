@@ -197,12 +197,14 @@ func (n *Node) Compare(ctx context.Context) (differ []string) {
 	}
 	others := n.view.others()
 	answers := make(chan answer, len(others))
+	// One digest for all: with two of them one node could be the same as what
+	// this one was, another as what it is by now, and they differ.
+	mine := n.store.Digest()
 	for _, name := range others {
 		go func() {
 			a := answer{name: name}
 			if k, ok := n.links.to(name); ok {
 				if reply, err := k.Digest(ctx, connect.NewRequest(&wire.DigestRequest{})); err == nil {
-					mine := n.store.Digest()
 					a.same = string(reply.Msg.GetDigest()) == string(mine[:])
 				}
 			}

@@ -18,6 +18,7 @@ import (
 	"parking/node/fault"
 	"parking/node/member"
 	"parking/node/simnet"
+	"parking/node/verdict"
 )
 
 const (
@@ -76,6 +77,7 @@ type tally struct {
 	stretches int
 	deeds     map[act]int
 	answers   map[string]int
+	verdicts  map[verdict.Outcome]int
 	mended    []time.Duration
 }
 
@@ -87,8 +89,8 @@ func (s *tally) String() string {
 		}
 		return s.mended[int(share*float64(len(s.mended)-1))].Round(time.Millisecond)
 	}
-	return fmt.Sprintf("%v simulated, %d stretches, mended in %v (p50) %v (p99) %v (worst), deeds %v, answers %v",
-		s.simulated.Round(time.Second), s.stretches, at(0.5), at(0.99), at(1), s.deeds, s.answers)
+	return fmt.Sprintf("%v simulated, %d stretches, mended in %v (p50) %v (p99) %v (worst), deeds %v, answers %v, verdicts %v",
+		s.simulated.Round(time.Second), s.stretches, at(0.5), at(0.99), at(1), s.deeds, s.answers, s.verdicts)
 }
 
 // sim is a cluster under a schedule.
@@ -130,7 +132,7 @@ func newSim(l *lab, size int, brief bool) *sim {
 func (s *sim) round(long time.Duration, sum *tally) {
 	s.began, s.sum = time.Now(), sum
 	if sum.deeds == nil {
-		sum.deeds, sum.answers = make(map[act]int), make(map[string]int)
+		sum.deeds, sum.answers, sum.verdicts = make(map[act]int), make(map[string]int), make(map[verdict.Outcome]int)
 	}
 	defer func() { sum.simulated += time.Since(s.began) }()
 	for {
@@ -308,7 +310,7 @@ func (s *sim) order(d deed, a, b *slot, up []*slot) {
 		_, err = n.Rebalance(ctx)
 	case clock:
 		what += fmt.Sprint(" of ", b.name, " ", d.span)
-		err = n.SetClock(ctx, b.name, d.span)
+		err = n.SetClock(ctx, b.name, d.span, what)
 	case mend:
 		which := node.Selection{All: true}
 		if d.bits%3 > 0 {
@@ -512,7 +514,7 @@ func (s *sim) mend() time.Duration {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
 			healed, untold, apart, err := x.life.Heal(ctx, node.Selection{All: true})
-			err = errors.Join(err, x.life.SetClock(ctx, x.name, 0))
+			err = errors.Join(err, x.life.SetClock(ctx, x.name, 0, "clock"))
 			s.say("healed at %s: %d links, untold %v, apart %v, %v", x.name, len(healed), untold, apart, err)
 		})
 	}
@@ -552,7 +554,26 @@ func judge(s *sim) []string {
 			s.t.Errorf("%s and %s have the same digest and other lots: %v, %v", nodes[0].Name(), n.Name(), now, theirs)
 		}
 	}
-	return s.model.agreed(now, nodes[0].Version(), nodes[0].Spaces(), nodes[0].Gates())
+	wrong := s.model.agreed(now, nodes[0].Version(), nodes[0].Spaces(), nodes[0].Gates())
+	return append(wrong, verdictOn(s, nodes[0])...)
+}
+
+// verdictOn tells what the product's own verdict finds broken: it goes by the
+// histories of the nodes, and knows nothing of the test.
+func verdictOn(s *sim, n *lively) (wrong []string) {
+	r, err := n.Verdict(context.Background())
+	if err != nil {
+		return []string{"no verdict: " + err.Error()}
+	}
+	for _, c := range r.Checks {
+		for _, f := range c.Findings {
+			if f.Level == verdict.Breach {
+				wrong = append(wrong, fmt.Sprintf("verdict: %s: %s %v", c.Name, f.Text, f.Events))
+			}
+		}
+	}
+	s.sum.verdicts[r.Outcome]++
+	return wrong
 }
 
 func sameDots(a, b []crdt.Dot) bool {
