@@ -35,6 +35,7 @@ type measuring struct {
 	Times     int           `koanf:"times"`
 	NodeFlags []string      `koanf:"node-flag"`
 	Plots     string        `koanf:"plots"`
+	Verdict   bool          `koanf:"verdict"`
 }
 
 func benchCommand() *cobra.Command {
@@ -69,6 +70,7 @@ func benchCommand() *cobra.Command {
 	f.String("under-load", "0", "`N` changes per second that go on during catch-up")
 	f.Int("times", d.Times, "`N` failovers, starts, or heals of each kind of broken links, in a run")
 	f.StringArray("node-flag", nil, "a `FLAG` for the nodes that are started, with its value (repeatable)")
+	f.Bool("verdict", false, "judge what each cluster did when it was measured; fail if a promise was broken")
 	f.String("format", defaults().Format, "`FORMAT` of the report: table or json")
 	f.String("plots", "", "write plots as SVG to a `DIR`, which is made if need be")
 	f.Bool("no-color", false, "no colours (NO_COLOR does the same)")
@@ -189,6 +191,7 @@ func measureAndTell(ctx context.Context, cfg bench.Config, opt repl.Options) (*b
 func (s *settings) benchConfig(names []string) (cfg bench.Config, err error) {
 	cfg = bench.DefaultConfig()
 	cfg.Workloads = names
+	cfg.Verdict = s.Verdict
 	cfg.Runs, cfg.Duration, cfg.Writers, cfg.Times = s.Runs, s.Duration, s.Writers, s.Times
 	if s.Attach != "" {
 		for _, name := range []string{"nodes", "node-flag"} {

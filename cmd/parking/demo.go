@@ -71,6 +71,7 @@ func demoCommand() *cobra.Command {
 	f.Bool("verbose", false, "show each node's events as they happen, and how long steps took that were not done at once")
 	f.String("record", "", "record to a `FILE`: .cast for asciinema, .svg for a picture; at 700ms if no pace is given")
 	f.Bool("update", false, "rewrite the expectations in FILE that are not what was answered")
+	f.Bool("verdict", false, "judge each session at its end; fail if a promise was broken")
 	f.Bool("no-color", false, "no colours (NO_COLOR does the same)")
 	return c
 }
@@ -113,7 +114,7 @@ func runDemo(ctx context.Context, names []string, s settings) (err error) {
 		return err
 	}
 	cfg.Env, cfg.Temp, cfg.Out, cfg.Color = os.Environ(), os.TempDir(), os.Stdout, opt.Color
-	cfg.Pace, cfg.Verbose, cfg.Update = s.Pace, s.Verbose, s.Update
+	cfg.Pace, cfg.Verbose, cfg.Update, cfg.Verdict = s.Pace, s.Verbose, s.Update, s.Verdict
 	if s.Step {
 		if term.IsTerminal(int(os.Stderr.Fd())) {
 			fmt.Fprintln(os.Stderr, "Enter plays the step that is shown; Ctrl-C ends the session")

@@ -28,6 +28,7 @@ type Config struct {
 	Quiet     time.Duration // without a change before idleness is measured
 	Idle      time.Duration // that it is measured for
 	Broken    time.Duration // that links are broken of which nobody is to notice
+	Verdict   bool          // judge each cluster's session when it was measured
 	Lasts     time.Duration // that nodes agree, after a heal, for it to count: a suspicion from before may still end in a verdict
 
 	Process process.Config // how nodes are started

@@ -243,6 +243,9 @@ func onCluster(ctx context.Context, cfg *Config, w workload, r *Result, runs int
 	}
 	stats, err := statsOf(ctx, t.members())
 	r.tell(cfg, stats)
+	if err == nil && cfg.Verdict {
+		err = t.judge(ctx, r.samples[len(r.samples)-1])
+	}
 	return err
 }
 

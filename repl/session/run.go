@@ -22,6 +22,7 @@ type Config struct {
 	Next    func(context.Context) error // blocks before each step until it may be played; its error ends the run; nil: does not
 	Verbose bool                        // show the nodes' events too, and how long a long step took
 	Record  *Recording                  // gets the transcript too, and stays the caller's; nil: nothing does
+	Verdict bool                        // have the session judged at its end; a promise that was broken is a failure
 	Update  bool                        // an answer that is another than expected is no failure; see Report.Save
 
 	Step  time.Duration   // that one step may take
@@ -113,7 +114,21 @@ func (r *Report) run(ctx context.Context, cfg Config, s *Script) (err error) {
 		}
 	}
 	r.source, r.edits = s.source, on.edits
-	return nil
+	return on.judge(ctx, s)
+}
+
+// judge has the session judged at one of the nodes that are left, as if its last
+// line said so.
+func (s *stage) judge(ctx context.Context, script *Script) error {
+	if !s.cfg.Verdict || len(s.nodes) == 0 {
+		return nil
+	}
+	at := 0
+	if n := len(script.lines); n > 0 {
+		at = script.lines[n-1].number
+	}
+	l := line{number: at, step: &command{node: s.nodes[0].Name, line: "verdict"}}
+	return l.play(ctx, s, script)
 }
 
 // play shows one line and does what it says.
