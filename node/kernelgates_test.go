@@ -79,7 +79,7 @@ func (w *kernelWorld) settle(r *kernelReplica) (changed bool) {
 		w.found(r)
 	}
 	w.samePlace(r)
-	ms, should, _ := r.n.decide(r.doc, r.view, func(g lot.GateID) bool { return r.runs[g] }, nil)
+	ms, should, _ := r.n.decide(r.doc, r.view, func(g lot.GateID) bool { return r.runs[g] }, nil, func(lot.GateID, []gates.Claim) bool { return false })
 	for _, m := range ms {
 		w.claimed(r, m)
 	}

@@ -25,6 +25,7 @@ type steward struct {
 	away    map[lot.GateID]bool // being handed over: not to be restarted
 	held    int                 // what runs is left alone while this is not 0
 	retired bool
+	heard   hearsay
 }
 
 // Reasons that claims carry, for people; those of failures are made from names.
@@ -94,8 +95,14 @@ func (s *steward) settle() {
 	n := s.n
 	members := n.view.all()
 	var should, twice map[lot.GateID]bool
+	var again time.Duration // until hearsay is to be believed no more
+	hearsay := func(g lot.GateID, all []gates.Claim) bool {
+		wait := s.heard.note(g, all, members)
+		again = max(again, wait)
+		return wait > 0
+	}
 	_, _ = n.store.Update(replicate.Own, func(d *crdt.Document) (ms []crdt.Mutation, err error) {
-		ms, should, twice = n.decide(d, members, n.keeper.Runs, s.away)
+		ms, should, twice = n.decide(d, members, n.keeper.Runs, s.away, hearsay)
 		return ms, nil
 	})
 	for _, g := range n.keeper.Running() {
@@ -105,6 +112,9 @@ func (s *steward) settle() {
 	}
 	for g := range should {
 		n.keeper.Start(g)
+	}
+	if again > 0 {
+		time.AfterFunc(again, s.wake)
 	}
 	var split []lot.GateID
 	for g, was := range twice {
@@ -120,9 +130,9 @@ func (s *steward) settle() {
 
 // decide returns which gates should run here, by the document and what this
 // node sees of the others, once it has claimed those that it should and does not
-// hold alone. Of gates that are being handed over it decides nothing. Twice are
-// those that ran here and elsewhere, and run once now.
-func (n *Node) decide(d *crdt.Document, members []Member, runs func(lot.GateID) bool, away map[lot.GateID]bool) (ms []crdt.Mutation, should, twice map[lot.GateID]bool) {
+// hold alone. Of gates that are being handed over it decides nothing, nor of those
+// that run elsewhere by hearsay. Twice are those that ran here and elsewhere, and run once now.
+func (n *Node) decide(d *crdt.Document, members []Member, runs func(lot.GateID) bool, away map[lot.GateID]bool, hearsay func(lot.GateID, []gates.Claim) bool) (ms []crdt.Mutation, should, twice map[lot.GateID]bool) {
 	alive := hosts(members)
 	should, twice = make(map[lot.GateID]bool), make(map[lot.GateID]bool)
 	total := gatesIn(d)
@@ -131,8 +141,13 @@ func (n *Node) decide(d *crdt.Document, members []Member, runs func(lot.GateID) 
 	for g := lot.GateID(1); int(g) <= total; g++ {
 		all := claims(d, g)
 		best, standing := gates.Winner(all, alive)
+		waits := hearsay(g, all)
 		switch {
 		case away[g]:
+		case !standing && waits: // it runs, or not, as before
+			if runs(g) {
+				should[g] = true
+			}
 		case place[g] != n.self:
 			twice[g] = runs(g) && taken(all, n.self)
 		case !standing:
