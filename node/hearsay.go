@@ -11,10 +11,11 @@ import (
 // hearsayFor is how long a claim that came after its claimant had failed keeps
 // its gate from counting as an orphan. After a heal news travel before Serf has
 // taken back whom it had ruled dead, for that one must object first.
-const hearsayFor = 500 * time.Millisecond
+const hearsayFor = 250 * time.Millisecond
 
 // hearsay remembers the highest claim of each gate, and whether it came when its
-// claimant had failed: it must have been alive to make it, so it may be alive.
+// claimant had failed, by silence and no better evidence: it must have been alive
+// to make the claim, and may be alive now.
 type hearsay struct {
 	of map[lot.GateID]heard
 }
@@ -38,7 +39,7 @@ func (h *hearsay) note(g lot.GateID, all []gates.Claim, members []Member) time.D
 	}
 	failed := false
 	for _, m := range members {
-		failed = failed || m.host() == best.Host && m.Status == member.Failed
+		failed = failed || m.host() == best.Host && m.Status == member.Failed && m.Reason == ""
 	}
 	now := time.Now()
 	was, known := h.of[g]
