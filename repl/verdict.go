@@ -50,7 +50,9 @@ func (c *call) verdict(r verdict.Report) error {
 		}
 		for _, f := range k.Findings {
 			if f.Level == verdict.Breach || len(f.Events) > 0 {
-				fmt.Fprintf(c.out, "   %s: %s\n", f.Level, printable(f.Text))
+				if len(k.Findings) > 1 || f.Level == verdict.Breach { // else the line above has said it
+					fmt.Fprintf(c.out, "   %s: %s\n", f.Level, printable(f.Text))
+				}
 				for _, e := range f.Events {
 					fmt.Fprintln(c.out, c.paint.dim("     "+e.At.Local().Format("15:04:05.000")+"  "+e.Node+"  "+printable(e.Text)))
 				}

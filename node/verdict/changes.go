@@ -185,7 +185,7 @@ func (j *judge) resurrected() Check {
 				exits++
 			}
 		}
-		c.Text = count(exits, "exit") + " stand"
+		c.Text = "no exit was undone, of " + fmt.Sprint(exits)
 	}
 	return c
 }

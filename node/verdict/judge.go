@@ -219,8 +219,11 @@ func (j *judge) distinct() (out []*State) {
 	return out
 }
 
-// spans tells a number of seconds.
+// seconds tells a duration.
 func seconds(d time.Duration) string {
+	if d < 100*time.Millisecond {
+		return fmt.Sprintf("%d ms", max(d, 0).Milliseconds())
+	}
 	if d < 10*time.Second {
 		return fmt.Sprintf("%.2g s", max(d, 0).Seconds())
 	}
