@@ -151,3 +151,28 @@ func TestANameIsReusedAfterALeave(t *testing.T) {
 		}
 	})
 }
+
+// Whoever hears of a node's next life after its last one has left, in whatever
+// order, sees it alive in the end, though Serf says nothing when it finds that a
+// leaving member stays.
+func TestANameIsReusedOnABadNetwork(t *testing.T) {
+	inLabs(t, 5, func(t *testing.T, l *lab) {
+		l.cluster("larry", "gary", "harry")
+		for range 5 {
+			l.leave("harry")
+			time.Sleep(time.Duration(l.rand.Int64N(int64(3 * time.Second))))
+			if l.rand.IntN(2) == 0 { // who knows of harry only that it left
+				l.crash("larry")
+				l.launchAt(7001, "larry")
+				time.Sleep(time.Duration(l.rand.Int64N(int64(300 * time.Millisecond))))
+			}
+			l.net.SetLoss(0.5)
+			l.net.SetDelay(time.Duration(l.rand.Int64N(int64(80 * time.Millisecond))))
+			l.launchAt(7003, "harry")
+			time.Sleep(2 * time.Second)
+			l.net.SetLoss(0)
+			l.net.SetDelay(time.Millisecond)
+			t.Logf("settled after %v", l.settled(5*time.Second))
+		}
+	})
+}
