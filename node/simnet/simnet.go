@@ -75,10 +75,19 @@ func (n *Network) setCut(a, b *Host, cut bool) {
 	n.cut[[2]string{a.addr, b.addr}] = cut
 	n.cut[[2]string{b.addr, a.addr}] = cut
 	pipes := append(a.pipesTo(b.addr), b.pipesTo(a.addr)...)
+	n.adjust(pipes)
 	n.mu.Unlock()
+}
+
+// adjust opens or shuts streams as cuts and frozen hosts demand; net.mu is held.
+func (n *Network) adjust(pipes []*pipe) {
 	for _, p := range pipes {
-		p.gate.set(!cut)
+		p.gate.set(!n.stalled(p))
 	}
+}
+
+func (n *Network) stalled(p *pipe) bool {
+	return n.cut[[2]string{p.from.addr, p.to.addr}] || p.from.thawed != nil || p.to.thawed != nil
 }
 
 // Host opens a host at that IPv4 address and port.
@@ -111,6 +120,8 @@ type Host struct {
 	done    chan struct{}
 	once    sync.Once
 	pipes   map[*pipe]struct{} // open streams that this host dialled, under net.mu
+	thawed  chan struct{}      // closed at the thaw; nil unless frozen; under net.mu
+	held    []func()           // packets that wait for the thaw, under net.mu
 }
 
 var _ member.Transport = (*Host)(nil)
@@ -143,17 +154,24 @@ func (h *Host) WriteToAddress(b []byte, a member.Address) (time.Time, error) {
 	}
 	buf := append([]byte(nil), b...)
 	from := &net.UDPAddr{IP: h.ip, Port: h.port}
-	time.AfterFunc(n.delay, func() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
+	arrive := func() {
 		to := n.hosts[a.Addr]
 		if to == nil || n.cut[[2]string{h.addr, a.Addr}] {
 			return
 		}
-		select {
-		case to.packets <- &member.Packet{Buf: buf, From: from, Timestamp: time.Now()}:
-		default:
-		}
+		to.hold(func() {
+			select {
+			case to.packets <- &member.Packet{Buf: buf, From: from, Timestamp: time.Now()}:
+			default:
+			}
+		})
+	}
+	h.hold(func() {
+		time.AfterFunc(n.delay, func() {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			arrive()
+		})
 	})
 	return now, nil
 }
@@ -170,32 +188,13 @@ func (h *Host) DialAddressTimeout(a member.Address, timeout time.Duration) (net.
 	fail := func(err error) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
 	}
-	if h.dead() {
-		return fail(net.ErrClosed)
-	}
-	n.mu.Lock()
-	cut, delay := n.cut[[2]string{h.addr, a.Addr}], n.delay
-	n.mu.Unlock()
-	if cut {
-		select {
-		case <-time.After(timeout):
-		case <-h.done:
-		}
-		return fail(os.ErrDeadlineExceeded)
-	}
-	time.Sleep(delay)
-	n.mu.Lock()
-	to := n.hosts[a.Addr]
-	switch {
-	case h.dead():
+	to, err := h.reach(a.Addr, timeout) // returns with net.mu held
+	if err != nil {
 		n.mu.Unlock()
-		return fail(net.ErrClosed)
-	case to == nil:
-		n.mu.Unlock()
-		return fail(os.NewSyscallError("connect", syscall.ECONNREFUSED))
+		return fail(err)
 	}
 	p := newPipe(h, to)
-	p.gate.shut = n.cut[[2]string{h.addr, a.Addr}] // since the dial began
+	p.gate.shut = n.stalled(p) // since the dial began
 	h.pipes[p] = struct{}{}
 	n.mu.Unlock()
 	select {
@@ -204,6 +203,37 @@ func (h *Host) DialAddressTimeout(a member.Address, timeout time.Duration) (net.
 	default:
 		p.close(net.ErrClosed)
 		return fail(errors.New("backlog full"))
+	}
+}
+
+// reach returns the host at addr when a dial gets there. It returns with net.mu
+// held.
+func (h *Host) reach(addr string, timeout time.Duration) (*Host, error) {
+	n := h.net
+	expired := time.After(timeout)
+	n.mu.Lock()
+	for wait := n.obstacle(h, addr); wait != nil && !h.dead(); wait = n.obstacle(h, addr) {
+		n.mu.Unlock()
+		select {
+		case <-expired:
+			n.mu.Lock()
+			return nil, os.ErrDeadlineExceeded
+		case <-wait:
+		case <-h.done:
+		}
+		n.mu.Lock()
+	}
+	delay := n.delay
+	n.mu.Unlock()
+	time.Sleep(delay)
+	n.mu.Lock()
+	switch to := n.hosts[addr]; {
+	case h.dead():
+		return nil, net.ErrClosed
+	case to == nil:
+		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	default:
+		return to, nil
 	}
 }
 
@@ -234,13 +264,9 @@ func (h *Host) Shutdown() error {
 		n.mu.Lock()
 		delete(n.hosts, h.addr)
 		close(h.done)
-		var broken []*pipe
-		for p := range h.pipes {
-			broken = append(broken, p)
-		}
-		for _, o := range n.hosts {
-			broken = append(broken, o.pipesTo(h.addr)...)
-		}
+		h.held = nil // before the thaw: a stopped process that is killed sends no more
+		h.thaw()
+		broken := h.streamsOf()
 		n.mu.Unlock()
 		for _, p := range broken {
 			p.close(syscall.ECONNRESET)
