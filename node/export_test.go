@@ -53,6 +53,9 @@ func (n *Node) Lot() map[lot.Plate][]crdt.Dot {
 	return in
 }
 
+// Ails returns how many faults are in force on this node itself.
+func (n *Node) Ails() int { return len(n.faults.Faults()) }
+
 // Version returns what this replica has seen.
 func (n *Node) Version() crdt.Version { return n.store.Version() }
 
