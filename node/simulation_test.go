@@ -42,7 +42,7 @@ const (
 // round 0 of seed+i. The same seed plays the same schedule again; how the
 // goroutines of one moment take turns, and what Serf draws, is not in its hands.
 func TestSimulation(t *testing.T) {
-	for size, long := range map[int]time.Duration{3: 2 * time.Minute, 7: time.Minute, 20: 30 * time.Second} {
+	for size, long := range map[int]time.Duration{3: 2 * time.Minute, 7: time.Minute, 20: 20 * time.Second} {
 		if testing.Short() || raceEnabled {
 			long /= 3
 		}
