@@ -32,6 +32,7 @@ func (n *Node) Verdict(ctx context.Context) (verdict.Report, error) {
 	e := verdict.Evidence{Ledger: Ledger}
 	e.Waited, e.Writing = n.agree(ctx)
 	// States before histories: what a state holds is in somebody's history then.
+	e.Asked = time.Now()
 	states := n.hearAll(ctx, &wire.TestifyRequest{Live: true}, testifyTimeout)
 	histories := n.hearAll(ctx, &wire.TestifyRequest{History: true}, testifyTimeout)
 	if err := ctx.Err(); err != nil {

@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 )
 
@@ -13,6 +14,7 @@ type History struct {
 	Cut     int      // records that are missing before the first, or for want of room
 	From    time.Time
 	Beat    time.Time // the last sign of life
+	Full    bool      // what came last is missing: there was no room for it
 	Damaged bool      // not all of it could be read
 }
 
@@ -54,7 +56,10 @@ func Read(segments [][]byte) (h History, ok bool) {
 		if !first && beat.After(h.Beat) {
 			h.Beat = beat
 		}
-		h.Cut += int(binary.LittleEndian.Uint64(b[24:]))
+		if lost := binary.LittleEndian.Uint64(b[24:]); lost > 0 {
+			h.Full = true
+			h.Cut += int(min(lost, math.MaxInt32))
+		}
 	}
 	return h, ok
 }

@@ -14,6 +14,14 @@ func (s Spans) Has(n uint64) bool {
 	return i > 0 && s[i-1].Last >= n
 }
 
+// Beyond returns the first number from n on that is not in the set.
+func (s Spans) Beyond(n uint64) uint64 {
+	if i := s.after(n); i > 0 && s[i-1].Last >= n {
+		return s[i-1].Last + 1
+	}
+	return n
+}
+
 // after returns the index of the first span that begins behind n.
 func (s Spans) after(n uint64) int {
 	if l := len(s); l == 0 || s[l-1].First <= n {

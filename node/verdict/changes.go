@@ -1,11 +1,13 @@
 package verdict
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"parking/node/history"
 )
@@ -14,13 +16,8 @@ import (
 func fingerprint(s *State) string {
 	h := sha256.New()
 	var b []byte
-	for _, l := range slices.SortedFunc(maps.Keys(s.Seen), func(a, b history.Life) int {
-		if a.Incarnation < b.Incarnation {
-			return -1
-		}
-		return 1
-	}) {
-		b = binary.LittleEndian.AppendUint64(b[:0], l.Incarnation)
+	for _, l := range slices.SortedFunc(maps.Keys(s.Seen), compareLives) {
+		b = append(binary.LittleEndian.AppendUint64(b[:0], l.Incarnation), l.Node...)
 		for _, span := range s.Seen[l] {
 			b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, span.First), span.Last)
 		}
@@ -28,10 +25,15 @@ func fingerprint(s *State) string {
 	}
 	for _, l := range s.Live {
 		b = binary.LittleEndian.AppendUint64(b[:0], l.Life.Incarnation)
+		b = append(append(b, l.Life.Node...), 0)
 		b = append(binary.LittleEndian.AppendUint64(b, l.Seq), l.Plate...)
 		h.Write(append(b, 0))
 	}
 	return fmt.Sprintf("%x %d %d", h.Sum(nil), s.Spaces, s.Gates)
+}
+
+func compareLives(a, b history.Life) int {
+	return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Incarnation, b.Incarnation))
 }
 
 // lost judges whether what was acknowledged is still there: seen by those who
@@ -39,22 +41,21 @@ func fingerprint(s *State) string {
 func (j *judge) lost() Check {
 	c := Check{Name: "lost", Word: "none"}
 	m := j.model
-	acknowledged, gone := 0, 0
+	acknowledged, gone, died := 0, 0, 0
 	for i := range j.histories {
 		h := &j.histories[i]
 		for k := range h.Records {
 			r := &h.Records[k]
-			if r.Kind != history.Answered || r.Code != "" || r.First == 0 {
+			if r.Kind != history.Answered || r.Code != "" || r.First == 0 || j.later(h, r.Real) {
 				continue
 			}
 			acknowledged++
-			for seq := r.First; seq <= r.Last; seq++ {
-				if j.anybody(r.Life, seq) {
-					continue
+			if seq, all := j.anybody(r.Life, history.Span{First: r.First, Last: r.Last}); !all {
+				if level := j.missing(&c, h.Life, r, seq); level == Allowed {
+					died++
+				} else {
+					gone++
 				}
-				gone++
-				j.missing(&c, h.Life, r, seq)
-				break
 			}
 		}
 	}
@@ -74,6 +75,9 @@ func (j *judge) lost() Check {
 				c.add(Finding{Level: Breach, Text: fmt.Sprintf("%s holds an entry of %s by %s that no history tells of", s.Life.Node, l.Plate, l.Life.Node)})
 			case o == nil:
 				unjudged++
+			case o.kind != history.Entered || m.plates[o.plate] != l.Plate:
+				strange++
+				c.add(Finding{Level: Breach, Events: []Event{m.event(o)}, Text: fmt.Sprintf("%s holds an entry of %s by %s, and there it was another change", s.Life.Node, l.Plate, l.Life.Node)})
 			default:
 				live[o] = true
 			}
@@ -108,9 +112,14 @@ func (j *judge) lost() Check {
 	}
 	switch {
 	case gone+strange > 0:
-		c.Word, c.Text = fmt.Sprint(gone+strange), c.Findings[0].Text
-		if more := gone + strange - 1; more > 0 {
+		c.Word, c.Text = fmt.Sprint(gone+strange+died), gravest(c.Findings)
+		if more := gone + strange + died - 1; more > 0 {
 			c.Text += fmt.Sprintf("; and %d more", more)
+		}
+	case died > 0:
+		c.Word, c.Text = fmt.Sprint(died), c.Findings[0].Text
+		if died > 1 {
+			c.Text += fmt.Sprintf("; and %d more", died-1)
 		}
 	default:
 		c.Text = count(acknowledged, "acknowledged change") + " accounted for"
@@ -119,29 +128,89 @@ func (j *judge) lost() Check {
 	return c
 }
 
-// anybody reports whether a node that was reached has seen a change.
-func (j *judge) anybody(l history.Life, seq uint64) bool {
-	return slices.ContainsFunc(j.States, func(s State) bool { return s.Seen[l].Has(seq) })
+// later reports whether something in a history may have come after the states
+// were taken. That history's clock need not be the judge's: of a node that was
+// reached, the last sign of life is of when its history was.
+func (j *judge) later(h *history.History, at time.Time) bool {
+	if j.Asked.IsZero() {
+		return false
+	}
+	asked := j.Asked
+	if j.reached[h.Life] != nil {
+		asked = h.Beat.Add(j.Asked.Sub(j.Now))
+	}
+	return at.After(asked)
+}
+
+// anybody returns the first of those changes that no node that was reached has
+// seen, or true if there is none.
+func (j *judge) anybody(l history.Life, all history.Span) (seq uint64, every bool) {
+	for seq = all.First; seq <= all.Last; {
+		next := seq
+		for i := range j.States {
+			next = max(next, j.States[i].Seen[l].Beyond(seq))
+		}
+		switch {
+		case next == seq:
+			return seq, false
+		case next > all.Last:
+			return 0, true
+		}
+		seq = next
+	}
+	return 0, true
 }
 
 // missing says what it means that nobody has an acknowledged change.
-func (j *judge) missing(c *Check, told history.Life, r *history.Record, seq uint64) {
+func (j *judge) missing(c *Check, told history.Life, r *history.Record, seq uint64) Level {
 	what := fmt.Sprintf("%s %s, answered ok on %s", r.Text, r.Plate, told.Node)
 	f := Finding{Level: Breach, Events: []Event{{At: r.Real, Node: told.Node, Text: r.Text + " " + string(r.Plate) + ": ok"}}}
 	runs := func(l history.Life) bool { return slices.Contains(j.Unreached, l) }
+	had, forgot := j.had(r.Life, seq)
 	switch {
 	case j.reached[r.Life] != nil:
 		f.Text = fmt.Sprintf("%s: %s itself does not have it any more", what, r.Life.Node)
 	case j.reached[told] != nil:
 		f.Text = fmt.Sprintf("%s, does not have it any more", what)
+	case forgot != "":
+		f.Text = fmt.Sprintf("%s: %s had it, and does not have it any more", what, forgot)
 	case runs(r.Life) || runs(told):
 		f.Level, f.Text = Open, fmt.Sprintf("%s: only a node that cannot be reached has it", what)
-	case r.Need > 0:
-		f.Text = fmt.Sprintf("%s once %d other nodes had it: nobody has it now", what, r.Need)
+	case r.Need > 0 && len(had) <= r.Need:
+		f.Text = fmt.Sprintf("%s once %s had it: nobody has it now", what, count(r.Need, "other node"))
+	case len(had) > 1:
+		f.Level, f.Text = Allowed, fmt.Sprintf("%s: it died with %s, and no other node had it", what, enumerate(had))
 	default:
 		f.Level, f.Text = Allowed, fmt.Sprintf("%s: it died with %s before another node had it", what, r.Life.Node)
 	}
 	c.add(f)
+	return f.Level
+}
+
+// had returns the dead nodes that have had a change by their histories, and one
+// that was reached, and must have it still.
+func (j *judge) had(l history.Life, seq uint64) (dead []string, forgot string) {
+	m := j.model
+	n, known := m.number[l]
+	if !known {
+		return []string{l.Node}, ""
+	}
+	dead = []string{l.Node}
+	for i := range j.histories {
+		h := &j.histories[i]
+		t := &m.tapes[m.number[h.Life]]
+		place := t.sawAt(int32(n), seq)
+		if h.Life == l || place == never {
+			continue
+		}
+		switch {
+		case j.reached[h.Life] == nil:
+			dead = append(dead, h.Life.Node)
+		case !j.later(h, h.Records[place].Real):
+			forgot = h.Life.Node
+		}
+	}
+	return dead, forgot
 }
 
 // resurrected judges whether an exit was undone.
@@ -163,8 +232,12 @@ func (j *judge) resurrected() Check {
 			switch x := m.remover(e, has); {
 			case x != nil:
 				n++
+				level := Breach
+				if e.stamp < m.bound { // what had taken it out before may be what is cut off
+					level = Open
+				}
 				c.add(Finding{
-					Level: Breach, Events: []Event{m.event(e), m.event(x)},
+					Level: level, Events: []Event{m.event(e), m.event(x)},
 					Text: fmt.Sprintf("%s holds an entry of %s that %s had seen when %s", s.Life.Node, m.plates[e.plate], m.name(x), m.event(x).Text),
 				})
 			case !has(e):
@@ -187,22 +260,23 @@ func (j *judge) resurrected() Check {
 		}
 		c.Text = "no exit was undone, of " + fmt.Sprint(exits)
 	}
+	j.cutOff(&c, 0)
 	return c
 }
 
 // cutOff says that a check could not judge everything.
 func (j *judge) cutOff(c *Check, unjudged int) {
-	if j.model.bound == 0 {
+	if j.model.bound == 0 && !j.partial {
 		return
 	}
 	var cut []string
 	for i := range j.histories {
-		if h := &j.histories[i]; h.Cut > 0 || h.Damaged {
+		if h := &j.histories[i]; h.Cut > 0 || h.Full || h.Damaged {
 			cut = append(cut, h.Life.Node)
 		}
 	}
-	for l, n := range j.model.number {
-		if j.model.tapes[n].history == nil && j.model.made(n) {
+	for n, l := range j.model.lives {
+		if j.model.tapes[n].history == nil && j.model.tapes[n].made {
 			cut = append(cut, l.Node)
 		}
 	}
@@ -211,7 +285,7 @@ func (j *judge) cutOff(c *Check, unjudged int) {
 	if unjudged > 0 {
 		text += fmt.Sprintf("; %s cannot be judged", count(unjudged, "entry"))
 	}
-	if c.Word == "none" {
+	if c.Word == "none" || c.Word == "kept" || c.Word == "fair" || c.Word == "one each" {
 		c.Word = "open"
 	}
 	c.Text += "; " + text
@@ -242,4 +316,16 @@ func enumerate(names []string) string {
 		out += fmt.Sprintf(" and %d more", more)
 	}
 	return out
+}
+
+// gravest is the text of a finding that none is worse than.
+func gravest(all []Finding) string {
+	for _, level := range []Level{Breach, Open} {
+		for _, f := range all {
+			if f.Level == level {
+				return f.Text
+			}
+		}
+	}
+	return all[0].Text
 }

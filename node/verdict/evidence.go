@@ -12,7 +12,8 @@ import (
 type Evidence struct {
 	Ledger    string
 	Now       time.Time
-	States    []State // of the nodes that were reached
+	Asked     time.Time // when the states were asked for: what nodes had seen before, they hold
+	States    []State   // of the nodes that were reached
 	Histories []history.History
 	Unreached []history.Life // that run, and do not answer
 	Waited    bool           // without faults, long enough for all to agree, in vain

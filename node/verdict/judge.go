@@ -13,11 +13,12 @@ import (
 // Judge returns the verdict on a session.
 func Judge(e Evidence) Report {
 	histories := slices.Clone(e.Histories)
-	j := &judge{Evidence: e, model: build(histories), histories: histories, reached: make(map[history.Life]*State)}
+	j := &judge{Evidence: e, model: build(histories, e.States), histories: histories, reached: make(map[history.Life]*State)}
 	for i := range e.States {
 		j.reached[e.States[i].Life] = &e.States[i]
 	}
 	j.faults = j.readFaults()
+	j.partial = j.incomplete()
 	r := Report{Ledger: e.Ledger, Checks: []Check{
 		j.converged(), j.lost(), j.resurrected(), j.capacity(), j.gates(), j.refusals(),
 	}}
@@ -44,6 +45,7 @@ type judge struct {
 	histories []history.History
 	reached   map[history.Life]*State
 	faults    []spell
+	partial   bool // something is missing that a node has lived through
 }
 
 // spell is a stretch of time in which something was so.
@@ -97,6 +99,19 @@ func (j *judge) readFaults() (all []spell) {
 	}
 	slices.SortFunc(all, func(a, b spell) int { return a.from.Compare(b.from) })
 	return all
+}
+
+// incomplete reports whether there is a node whose history is not there, or not
+// all of it.
+func (j *judge) incomplete() bool {
+	m := j.model
+	for n, l := range m.lives {
+		h := m.tapes[n].history
+		if h == nil && (m.tapes[n].made || j.reached[l] != nil) || h != nil && (h.Cut > 0 || h.Full || h.Damaged) {
+			return true
+		}
+	}
+	return false
 }
 
 // faulty reports whether a fault is in force.
@@ -209,7 +224,7 @@ func (j *judge) distinct() (out []*State) {
 	for i := range j.States {
 		s := &j.States[i]
 		slices.SortFunc(s.Live, func(a, b Live) int {
-			return cmp.Or(cmp.Compare(a.Life.Incarnation, b.Life.Incarnation), cmp.Compare(a.Seq, b.Seq))
+			return cmp.Or(compareLives(a.Life, b.Life), cmp.Compare(a.Seq, b.Seq))
 		})
 		if key := fingerprint(s); !seen[key] {
 			seen[key] = true

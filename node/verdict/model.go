@@ -34,6 +34,7 @@ type tape struct {
 	own     []int32          // its changes in ops, by sequence number
 	first   uint64           // the sequence number of the first
 	seen    [][]seen         // by number: what it saw of that life
+	made    bool             // somebody has seen a change of it
 }
 
 // seen are changes that came at one place of a history.
@@ -58,7 +59,7 @@ type op struct {
 	value   int
 }
 
-func build(histories []history.History) *model {
+func build(histories []history.History, states []State) *model {
 	m := &model{number: make(map[history.Life]int), plate: make(map[lot.Plate]int32)}
 	for i := range histories {
 		h := &histories[i]
@@ -71,6 +72,19 @@ func build(histories []history.History) *model {
 		m.gated(&histories[i])
 	}
 	m.index()
+	for i := range m.tapes {
+		for n, s := range m.tapes[i].seen {
+			m.tapes[n].made = m.tapes[n].made || len(s) > 0
+		}
+	}
+	for i := range states {
+		m.num(states[i].Life)
+		for l, s := range states[i].Seen {
+			if n := m.num(l); len(s) > 0 {
+				m.tapes[n].made = true
+			}
+		}
+	}
 	for i := range m.lives {
 		m.bound = max(m.bound, m.boundOf(i))
 	}
@@ -196,31 +210,21 @@ func (m *model) boundOf(n int) uint64 {
 	h := t.history
 	switch {
 	case h == nil:
-		if m.made(n) {
+		if t.made {
 			return math.MaxUint64
 		}
 		return 0
-	case h.Damaged:
+	case h.Damaged || h.Full:
 		return math.MaxUint64
 	case h.Cut == 0:
 		return 0
 	case len(t.own) == 0:
-		if m.made(n) {
+		if t.made {
 			return math.MaxUint64
 		}
 		return 0
 	}
 	return m.ops[t.own[0]].stamp
-}
-
-// made reports whether anybody has seen a change of that life.
-func (m *model) made(n int) bool {
-	for i := range m.tapes {
-		if s := m.tapes[i].seen; n < len(s) && len(s[n]) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // find returns a change, or nil if no history tells it. It may be written to
@@ -238,18 +242,21 @@ func (m *model) sawAt(life int32, o *op) int {
 	if life == o.life {
 		return o.place
 	}
-	s := m.tapes[life].seen
-	if int(o.life) >= len(s) {
+	return m.tapes[life].sawAt(o.life, o.seq)
+}
+
+func (t *tape) sawAt(of int32, seq uint64) int {
+	if int(of) >= len(t.seen) {
 		return never
 	}
-	all := s[o.life]
-	i, _ := slices.BinarySearchFunc(all, o.seq, func(e seen, seq uint64) int {
+	all := t.seen[of]
+	i, _ := slices.BinarySearchFunc(all, seq, func(e seen, seq uint64) int {
 		if e.First <= seq {
 			return -1
 		}
 		return 1
 	})
-	if i == 0 || all[i-1].Last < o.seq {
+	if i == 0 || all[i-1].Last < seq {
 		return never
 	}
 	return all[i-1].place
@@ -314,7 +321,7 @@ func (m *model) setting(name string, has func(*op) bool) int {
 		switch {
 		case best == nil,
 			best.founded && !o.founded,
-			best.founded == o.founded && (o.stamp > best.stamp) != o.founded: // of founders the earliest
+			best.founded == o.founded && (m.rank(o, best) > 0) != o.founded: // of founders the earliest
 			best = o
 		}
 	}
@@ -322,6 +329,11 @@ func (m *model) setting(name string, has func(*op) bool) int {
 		return 0
 	}
 	return best.value
+}
+
+// rank orders concurrent values, as the ledger promises: by stamp, then by name.
+func (m *model) rank(a, b *op) int {
+	return cmp.Or(cmp.Compare(a.stamp, b.stamp), compareLives(m.lives[a.life], m.lives[b.life]), cmp.Compare(a.seq, b.seq))
 }
 
 // event is a change as it is told.

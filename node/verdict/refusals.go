@@ -14,7 +14,6 @@ func (j *judge) refusals() Check {
 	m := j.model
 	judged, wrong := 0, 0
 	if m.bound > 0 {
-		c.Word = "open"
 		j.cutOff(&c, 0)
 		return c
 	}
