@@ -57,6 +57,9 @@ func (j *judge) refusals() Check {
 		c.Word, c.Text = fmt.Sprint(wrong), c.Findings[0].Text
 	} else {
 		c.Text = count(judged, "decision") + " justified by what the node could know"
+		if judged == 0 {
+			c.Word, c.Text = "none", "nothing was refused, and no gate let anything in"
+		}
 	}
 	return c
 }
