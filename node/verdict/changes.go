@@ -266,29 +266,21 @@ func (j *judge) resurrected() Check {
 
 // cutOff says that a check could not judge everything.
 func (j *judge) cutOff(c *Check, unjudged int) {
-	if j.model.bound == 0 && !j.partial {
+	if len(j.partial) == 0 {
 		return
 	}
-	var cut []string
-	for i := range j.histories {
-		if h := &j.histories[i]; h.Cut > 0 || h.Full || h.Damaged {
-			cut = append(cut, h.Life.Node)
-		}
-	}
-	for n, l := range j.model.lives {
-		if j.model.tapes[n].history == nil && j.model.tapes[n].made {
-			cut = append(cut, l.Node)
-		}
-	}
-	slices.Sort(cut)
-	text := fmt.Sprintf("the history of %s is not whole", enumerate(slices.Compact(cut)))
+	text := fmt.Sprintf("the history of %s is not whole", enumerate(j.partial))
 	if unjudged > 0 {
 		text += fmt.Sprintf("; %s cannot be judged", count(unjudged, "entry"))
 	}
-	if c.Word == "none" || c.Word == "kept" || c.Word == "fair" || c.Word == "one each" {
+	switch c.Word {
+	case "none", "kept", "fair", "one each":
 		c.Word = "open"
 	}
-	c.Text += "; " + text
+	if c.Text != "" {
+		c.Text += "; "
+	}
+	c.Text += text
 	c.add(Finding{Level: Open, Text: text})
 }
 

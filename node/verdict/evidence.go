@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"slices"
 	"time"
 
 	"parking/lot"
@@ -98,12 +99,22 @@ const (
 	maxEvents   = 6
 )
 
-// add keeps a finding, if there is room.
+// add keeps a finding, if there is room, or if one that is there is not as grave.
 func (c *Check) add(f Finding) {
-	if f.Events = f.Events[:min(len(f.Events), maxEvents)]; len(c.Findings) < maxFindings {
+	f.Events = f.Events[:min(len(f.Events), maxEvents)]
+	if len(c.Findings) < maxFindings {
 		c.Findings = append(c.Findings, f)
+		return
+	}
+	for i := maxFindings - 1; i >= 0; i-- {
+		if gravity(c.Findings[i].Level) < gravity(f.Level) {
+			c.Findings = append(slices.Delete(c.Findings, i, i+1), f)
+			return
+		}
 	}
 }
+
+func gravity(l Level) int { return slices.Index([]Level{Allowed, Open, Breach}, l) }
 
 // outcome is what the checks come to.
 func outcome(checks []Check) Outcome {

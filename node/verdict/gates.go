@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"parking/lot"
 	"parking/node/history"
 )
+
+type gateID = lot.GateID
 
 const (
 	// splitGrace is for how long a gate may have two owners where no fault is in
@@ -19,28 +22,15 @@ const (
 	orphanGrace = 10 * time.Second
 )
 
-// stay is one node running one gate.
-type stay struct {
-	spell
-	life history.Life
-}
-
 // gates judges whether each gate ran once.
 func (j *judge) gates() Check {
 	c := Check{Name: "gates", Word: "one each"}
 	stays, lives := j.stays()
-	var first time.Time // when any gate first ran
-	for _, all := range stays {
-		for _, s := range all {
-			if first.IsZero() || s.from.Before(first) {
-				first = s.from
-			}
-		}
-	}
+	there := j.while()
 	var split, none []found
-	for g := lot.GateID(1); int(g) <= lot.MaxGates; g++ {
-		for _, s := range j.owned(g, stays[g], lives, first) {
-			switch f := (found{s.spell, []lot.GateID{g}}); s.owners {
+	for g := range gateIDs {
+		for _, s := range owned(stays[g], intersect(there[g], lives)) {
+			switch f := (found{s.spell, []gateID{g}}); s.owners {
 			case 0:
 				none = append(none, f)
 			default:
@@ -49,70 +39,80 @@ func (j *judge) gates() Check {
 		}
 	}
 	split, none = grouped(split), grouped(none)
-	var parts []string
 	for _, f := range split {
-		c.add(Finding{Level: j.splitLevel(f), Text: fmt.Sprintf("%s had two owners for %s (%s-%s)%s", names(f.gates), seconds(f.lasted()), clock(f.from), clock(f.to), j.cause(f.spell)), Events: j.around(f)})
+		j.tell(&c, j.levelOf(f.spell, splitGrace, j.allows()), f, func() string {
+			return fmt.Sprintf("%s had two owners for %s (%s-%s)%s", names(f.gates), seconds(f.lasted()), clock(f.from), clock(f.to), j.cause(f.spell))
+		})
 	}
 	for _, f := range none {
-		level := Allowed
-		if j.unexcused(f.spell, orphanGrace) > orphanGrace {
-			level = Breach
-		}
-		c.add(Finding{Level: level, Text: fmt.Sprintf("%s had no owner for %s%s", names(f.gates), seconds(f.lasted()), j.after(f.spell)), Events: j.around(f)})
+		j.tell(&c, j.levelOf(f.spell, orphanGrace, Allowed), f, func() string {
+			return fmt.Sprintf("%s had no owner for %s%s", names(f.gates), seconds(f.lasted()), j.after(f.spell))
+		})
 	}
+	var parts []string
 	if len(split) > 0 {
 		c.Word = "split"
 		longest := slices.MaxFunc(split, longer)
 		parts = append(parts, fmt.Sprintf("%s had two owners for %s%s", names(longest.gates), seconds(longest.lasted()), j.cause(longest.spell)))
 	}
 	if len(none) > 0 {
+		if len(split) == 0 {
+			c.Word = "gap"
+		}
 		longest := slices.MaxFunc(none, longer)
 		parts = append(parts, fmt.Sprintf("no owner for %s at most%s", seconds(longest.lasted()), j.after(longest.spell)))
 	}
-	c.Text = strings.Join(parts, "; ")
-	if c.Text == "" {
+	if c.Text = strings.Join(parts, "; "); c.Text == "" {
 		c.Text = "each had one owner throughout"
 	}
 	j.now(&c)
+	j.cutOff(&c, 0)
 	return c
+}
+
+// tell adds a finding; its text and events are made if it is kept only.
+func (j *judge) tell(c *Check, level Level, f found, text func() string) {
+	if len(c.Findings) < maxFindings || level != Allowed {
+		c.add(Finding{Level: level, Text: text(), Events: j.around(f)})
+	}
 }
 
 // found is what one or several gates had in common.
 type found struct {
 	spell
-	gates []lot.GateID
+	gates []gateID
 }
 
-func longer(a, b found) int { return int(a.lasted() - b.lasted()) }
+func longer(a, b found) int { return cmp.Compare(a.lasted(), b.lasted()) }
 
-// stays returns when which node ran each gate, and when each node lived.
-func (j *judge) stays() (out map[lot.GateID][]stay, lives []spell) {
-	out = make(map[lot.GateID][]stay)
+// stays returns when which node ran each gate, and when any node lived.
+func (j *judge) stays() (out map[gateID][]spell, lives []spell) {
+	out = make(map[gateID][]spell)
 	for i := range j.histories {
 		h := &j.histories[i]
-		end, ended := h.Beat, ""
-		if j.reached[h.Life] != nil || slices.Contains(j.Unreached, h.Life) {
+		end := h.Beat
+		if j.reached[h.Life] != nil {
 			end = j.Now
 		}
-		on := make(map[lot.GateID]time.Time)
-		for _, r := range h.Records {
+		on := make(map[gateID]time.Time)
+		for k := range h.Records {
+			r := &h.Records[k]
 			switch at, running := on[r.Gate]; {
 			case r.Kind == history.GateOn && !running:
 				on[r.Gate] = r.Real
 			case r.Kind == history.GateOff && running:
-				out[r.Gate] = append(out[r.Gate], stay{spell{from: at, to: r.Real}, h.Life})
+				out[r.Gate] = append(out[r.Gate], spell{from: at, to: latest(at, r.Real)})
 				delete(on, r.Gate)
 			case r.Kind == history.Ended:
-				end, ended = r.Real, r.Text
+				end = r.Real
 			}
 		}
-		_ = ended
 		for g, at := range on {
-			out[g] = append(out[g], stay{spell{from: at, to: end}, h.Life})
+			out[g] = append(out[g], spell{from: at, to: latest(at, end)})
 		}
-		lives = append(lives, spell{from: h.From, to: end, what: h.Life.Node})
+		lives = append(lives, spell{from: h.From, to: latest(h.From, end)})
 	}
-	return out, lives
+	return out, union(lives)
 }
 
 // ownedSpell is a spell in which a gate had another number of owners than one.
@@ -125,90 +125,91 @@ type ownedSpell struct {
 // takes that to change hands.
 const blink = 5 * time.Millisecond
 
-// owned returns when a gate of the lot had no owner, or more than one.
-func (j *judge) owned(g lot.GateID, stays []stay, lives []spell, first time.Time) (out []ownedSpell) {
-	if len(stays) == 0 {
-		return nil
+// owned returns when a gate had no owner, though it is expected to have one from
+// its first start on, or more than one.
+func owned(stays, expected []spell) (out []ownedSpell) {
+	type turn struct {
+		at               time.Time
+		owners, expected int
 	}
-	// A gate is expected from its first start on, while the lot has it and
-	// somebody lives.
-	expected := intersect(j.while(g), union(slices.Clone(lives)))
-	var times []time.Time
+	turns := make([]turn, 0, 2*(len(stays)+len(expected)))
 	for _, s := range stays {
-		times = append(times, s.from, s.to)
+		turns = append(turns, turn{s.from, 1, 0}, turn{s.to, -1, 0})
 	}
 	for _, s := range expected {
-		times = append(times, s.from, s.to)
+		turns = append(turns, turn{s.from, 0, 1}, turn{s.to, 0, -1})
 	}
-	slices.SortFunc(times, time.Time.Compare)
-	begin := stays[0].from
-	for _, s := range stays {
-		if s.from.Before(begin) {
-			begin = s.from
-		}
-	}
-	for i := 1; i < len(times); i++ {
-		from, to := times[i-1], times[i]
-		if !from.Before(to) || from.Before(begin) {
+	slices.SortFunc(turns, func(a, b turn) int { return a.at.Compare(b.at) })
+	owners, due, begun := 0, 0, false
+	for i, t := range turns {
+		owners, due, begun = owners+t.owners, due+t.expected, begun || t.owners > 0
+		if !begun || i+1 == len(turns) || turns[i+1].at.Equal(t.at) || owners == 1 || owners == 0 && due == 0 {
 			continue
 		}
-		covers := func(s spell) bool { return !s.from.After(from) && !s.to.Before(to) }
-		owners := make(map[history.Life]bool)
-		for _, s := range stays {
-			if covers(s.spell) {
-				owners[s.life] = true
-			}
-		}
-		n := len(owners)
-		if n == 1 || n == 0 && !slices.ContainsFunc(expected, covers) {
-			continue
-		}
-		n = min(n, 2)
-		if l := len(out); l > 0 && out[l-1].owners == n && out[l-1].to.Equal(from) {
-			out[l-1].to = to
+		s := ownedSpell{spell{from: t.at, to: turns[i+1].at}, min(owners, 2)}
+		if l := len(out); l > 0 && out[l-1].owners == s.owners && out[l-1].to.Equal(s.from) {
+			out[l-1].to = s.to
 		} else {
-			out = append(out, ownedSpell{spell{from: from, to: to}, n})
+			out = append(out, s)
 		}
 	}
 	return slices.DeleteFunc(out, func(s ownedSpell) bool { return s.lasted() < blink })
 }
 
-// while returns when the lot had a gate of that number.
-func (j *judge) while(g lot.GateID) (out []spell) {
-	m := j.model
-	var sets []*op
-	for _, i := range m.sets {
-		if o := &m.ops[i]; o.text == "gates" {
-			sets = append(sets, o)
+// while returns when the lot had which gates.
+func (j *judge) while() map[gateID][]spell {
+	out := make(map[gateID][]spell)
+	r := j.model.register()
+	since := make(map[gateID]time.Time)
+	turn := func(at time.Time, total int) {
+		for g := range gateIDs {
+			from, there := since[g]
+			switch {
+			case int(g) <= total && !there:
+				since[g] = at
+			case int(g) > total && there:
+				out[g] = append(out[g], spell{from: from, to: latest(from, at)})
+				delete(since, g)
+			}
 		}
 	}
-	slices.SortFunc(sets, func(a, b *op) int { return a.real.Compare(b.real) })
-	for i, s := range sets {
-		to := j.Now
-		if i+1 < len(sets) {
-			to = sets[i+1].real
-		}
-		if m.setting("gates", func(o *op) bool { return !o.real.After(s.real) }) >= int(g) {
-			out = append(out, spell{from: s.real, to: to})
+	total := 0
+	for _, o := range j.model.writes("gates") {
+		r.add(o)
+		if v := r.value(); v != total {
+			total = v
+			turn(o.real, total)
 		}
 	}
-	return union(out)
+	turn(j.Now, 0)
+	return out
 }
 
-// intersect returns when something of both is so.
+// gateIDs yields all gates that there may be.
+func gateIDs(yield func(gateID) bool) {
+	for g := gateID(1); int(g) <= lot.MaxGates && yield(g); g++ {
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// intersect returns when something of both is so; either is in order and disjoint.
 func intersect(a, b []spell) (out []spell) {
-	for _, x := range a {
-		for _, y := range b {
-			s := x
-			if y.from.After(s.from) {
-				s.from = y.from
-			}
-			if y.to.Before(s.to) {
-				s.to = y.to
-			}
-			if s.from.Before(s.to) {
-				out = append(out, s)
-			}
+	for len(a) > 0 && len(b) > 0 {
+		s := spell{from: latest(a[0].from, b[0].from), to: a[0].to}
+		if b[0].to.Before(s.to) {
+			s.to = b[0].to
+			b = b[1:]
+		} else {
+			a = a[1:]
+		}
+		if s.from.Before(s.to) {
+			out = append(out, s)
 		}
 	}
 	return out
@@ -218,23 +219,25 @@ func intersect(a, b []spell) (out []spell) {
 func grouped(all []found) (out []found) {
 	const about = 250 * time.Millisecond
 	near := func(a, b time.Time) bool { return a.Sub(b).Abs() <= about }
+	slices.SortStableFunc(all, func(a, b found) int { return a.from.Compare(b.from) })
+next:
 	for _, f := range all {
-		i := slices.IndexFunc(out, func(o found) bool { return near(o.from, f.from) && near(o.to, f.to) })
-		if i < 0 {
-			out = append(out, f)
-			continue
+		for i := len(out) - 1; i >= 0 && f.from.Sub(out[i].from) <= about; i-- {
+			if o := &out[i]; near(o.to, f.to) && !slices.Contains(o.gates, f.gates[0]) {
+				o.gates = append(o.gates, f.gates...)
+				if f.to.After(o.to) {
+					o.to = f.to
+				}
+				continue next
+			}
 		}
-		out[i].gates = append(out[i].gates, f.gates...)
-		if f.lasted() > out[i].lasted() {
-			out[i].spell = f.spell
-		}
+		out = append(out, f)
 	}
-	slices.SortFunc(out, func(a, b found) int { return a.from.Compare(b.from) })
 	return out
 }
 
 // names tells gates: "gate 1", "gates 1-3".
-func names(gates []lot.GateID) string {
+func names(gates []gateID) string {
 	slices.Sort(gates)
 	gates = slices.Compact(gates)
 	if len(gates) == 1 {
@@ -254,21 +257,34 @@ func names(gates []lot.GateID) string {
 // grace.
 func (j *judge) unexcused(s spell, grace time.Duration) time.Duration {
 	left := s.lasted()
-	excuses := make([]spell, 0, len(j.faults))
-	for _, f := range j.faults {
-		excuses = append(excuses, spell{from: f.from, to: f.to.Add(grace)})
-	}
-	for _, e := range intersect([]spell{s}, union(excuses)) {
-		left -= e.lasted()
+	after := s.from
+	i, _ := slices.BinarySearchFunc(j.excused, s.from.Add(-grace), func(e spell, at time.Time) int { return e.to.Compare(at) })
+	for _, e := range j.excused[i:] {
+		from, to := latest(e.from, after), e.to.Add(grace)
+		if !from.Before(s.to) {
+			break
+		}
+		if to.After(s.to) {
+			to = s.to
+		}
+		if to.After(from) {
+			left -= to.Sub(from)
+			after = to
+		}
 	}
 	return left
 }
 
-func (j *judge) splitLevel(f found) Level {
-	if j.unexcused(f.spell, splitGrace) > splitGrace {
-		return Breach
+// levelOf is the level of a spell that the ledger allows so, or rather: if it
+// did not last, or there was a fault.
+func (j *judge) levelOf(s spell, grace time.Duration, allowed Level) Level {
+	switch {
+	case allowed == Allowed && j.unexcused(s, grace) <= grace:
+		return Allowed
+	case len(j.partial) > 0: // who knows what ran there
+		return Open
 	}
-	return j.allows()
+	return Breach
 }
 
 // after says what happened when a gate lost its owner.
@@ -288,7 +304,8 @@ func (j *judge) around(f found) (out []Event) {
 	const about = 300 * time.Millisecond
 	for i := range j.histories {
 		h := &j.histories[i]
-		for _, r := range h.Records {
+		for k := range h.Records {
+			r := &h.Records[k]
 			if r.Kind != history.GateOn && r.Kind != history.GateOff || !slices.Contains(f.gates, r.Gate) {
 				continue
 			}
@@ -311,7 +328,7 @@ func (j *judge) now(c *Check) {
 		return
 	}
 	total := j.States[0].Gates
-	for g := lot.GateID(1); int(g) <= total; g++ {
+	for g := gateID(1); int(g) <= total; g++ {
 		var owners []string
 		for _, s := range j.States {
 			if slices.Contains(s.Running, g) {
@@ -329,7 +346,12 @@ func (j *judge) now(c *Check) {
 			f.Level = Breach
 			f.Text += ", with no fault in force, and stays so"
 		}
-		c.Word = "split"
+		if c.Word == "one each" {
+			c.Word = "gap"
+		}
+		if len(owners) > 1 {
+			c.Word = "split"
+		}
 		c.Text = f.Text + "; " + c.Text
 		c.add(f)
 	}

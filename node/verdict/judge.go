@@ -18,6 +18,7 @@ func Judge(e Evidence) Report {
 		j.reached[e.States[i].Life] = &e.States[i]
 	}
 	j.faults = j.readFaults()
+	j.excused = union(slices.Clone(j.faults))
 	j.partial = j.incomplete()
 	r := Report{Ledger: e.Ledger, Checks: []Check{
 		j.converged(), j.lost(), j.resurrected(), j.capacity(), j.gates(), j.refusals(),
@@ -45,7 +46,8 @@ type judge struct {
 	histories []history.History
 	reached   map[history.Life]*State
 	faults    []spell
-	partial   bool // something is missing that a node has lived through
+	partial   []string // whose history is not whole
+	excused   []spell  // when faults were in force, for unexcused
 }
 
 // spell is a stretch of time in which something was so.
@@ -101,17 +103,22 @@ func (j *judge) readFaults() (all []spell) {
 	return all
 }
 
-// incomplete reports whether there is a node whose history is not there, or not
-// all of it.
-func (j *judge) incomplete() bool {
+// incomplete returns the nodes whose history is not there, or not all of it.
+func (j *judge) incomplete() (names []string) {
 	m := j.model
 	for n, l := range m.lives {
 		h := m.tapes[n].history
 		if h == nil && (m.tapes[n].made || j.reached[l] != nil) || h != nil && (h.Cut > 0 || h.Full || h.Damaged) {
-			return true
+			names = append(names, l.Node)
 		}
 	}
-	return false
+	for _, l := range j.Unreached {
+		if n, ok := m.number[l]; !ok || m.tapes[n].history == nil {
+			names = append(names, l.Node)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // faulty reports whether a fault is in force.

@@ -306,36 +306,6 @@ func (m *model) remover(e *op, has func(*op) bool) *op {
 	return nil
 }
 
-// setting returns what a setting is, by the changes that has says are there; 0
-// if by none.
-func (m *model) setting(name string, has func(*op) bool) int {
-	var best *op
-	for _, i := range m.sets {
-		o := &m.ops[i]
-		if o.text != name || !has(o) || slices.ContainsFunc(m.sets, func(j int32) bool {
-			x := &m.ops[j]
-			return x.text == name && has(x) && m.sawBefore(x, o)
-		}) {
-			continue
-		}
-		switch {
-		case best == nil,
-			best.founded && !o.founded,
-			best.founded == o.founded && (m.rank(o, best) > 0) != o.founded: // of founders the earliest
-			best = o
-		}
-	}
-	if best == nil {
-		return 0
-	}
-	return best.value
-}
-
-// rank orders concurrent values, as the ledger promises: by stamp, then by name.
-func (m *model) rank(a, b *op) int {
-	return cmp.Or(cmp.Compare(a.stamp, b.stamp), compareLives(m.lives[a.life], m.lives[b.life]), cmp.Compare(a.seq, b.seq))
-}
-
 // event is a change as it is told.
 func (m *model) event(o *op) Event {
 	e := Event{At: o.real, Node: m.lives[o.life].Node}

@@ -86,10 +86,11 @@ type replay struct {
 	now  int
 	in   map[int32][]*op // the entries in its lot, by plate
 	seen map[int]*history.Spans
+	sets map[string]*register
 }
 
 func newReplay(m *model, life int) *replay {
-	return &replay{m: m, life: life, in: make(map[int32][]*op), seen: make(map[int]*history.Spans)}
+	return &replay{m: m, life: life, in: make(map[int32][]*op), seen: make(map[int]*history.Spans), sets: make(map[string]*register)}
 }
 
 func (v *replay) saw(life int, s history.Span, place int) {
@@ -99,10 +100,9 @@ func (v *replay) saw(life int, s history.Span, place int) {
 		v.seen[life] = spans
 	}
 	for _, fresh := range spans.Add(s) {
-		for seq := fresh.First; seq <= fresh.Last; seq++ {
-			if o := v.m.find(life, seq); o != nil {
-				v.apply(o, place)
-			}
+		t := &v.m.tapes[life]
+		for seq := max(fresh.First, t.first); seq <= fresh.Last && seq-t.first < uint64(len(t.own)); seq++ {
+			v.apply(&v.m.ops[t.own[seq-t.first]], place)
 		}
 	}
 }
@@ -113,6 +113,14 @@ func (v *replay) has(o *op) bool { return v.m.sawAt(int32(v.life), o) <= v.now }
 // apply makes a change.
 func (v *replay) apply(o *op, place int) {
 	v.now = place
+	if o.kind == history.Set {
+		r := v.sets[o.text]
+		if r == nil {
+			r = v.m.register()
+			v.sets[o.text] = r
+		}
+		r.add(o)
+	}
 	if o.plate < 0 {
 		return
 	}
@@ -132,7 +140,12 @@ func (v *replay) apply(o *op, place int) {
 	}
 }
 
-func (v *replay) setting(name string) int { return v.m.setting(name, v.has) }
+func (v *replay) setting(name string) int {
+	if r := v.sets[name]; r != nil {
+		return r.value()
+	}
+	return 0
+}
 
 // wrong says what is wrong with a refusal, or nothing.
 func (v *replay) wrong(r *history.Record) string {

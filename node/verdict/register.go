@@ -1,0 +1,77 @@
+package verdict
+
+import (
+	"cmp"
+	"slices"
+
+	"parking/node/history"
+)
+
+// register is what changes to one setting come to: a write supersedes those that
+// its node had seen, and of the others one rules.
+type register struct {
+	m    *model
+	last map[int32]int // of each node's writes the latest that is there: its place
+	live []*op
+}
+
+func (m *model) register() *register { return &register{m: m, last: make(map[int32]int)} }
+
+// add makes a write.
+func (r *register) add(o *op) {
+	m := r.m
+	r.live = slices.DeleteFunc(r.live, func(e *op) bool { return e == o || m.sawBefore(o, e) })
+	if last, any := r.last[o.life]; !any || last < o.place {
+		r.last[o.life] = o.place
+	}
+	// Whatever a node wrote after it saw this one supersedes it, the latest too.
+	for life, place := range r.last {
+		if m.sawAt(life, o) < place {
+			return
+		}
+	}
+	r.live = append(r.live, o)
+}
+
+// value returns what rules: a value that was set, before one that was founded
+// with; of the former the latest, of the latter the earliest; 0 if none was.
+func (r *register) value() int {
+	var best *op
+	for _, o := range r.live {
+		if best == nil || best.founded && !o.founded || best.founded == o.founded && (r.m.rank(o, best) > 0) != o.founded {
+			best = o
+		}
+	}
+	if best == nil {
+		return 0
+	}
+	return best.value
+}
+
+// setting returns what a setting is, by the changes that has says are there; 0
+// if by none.
+func (m *model) setting(name string, has func(*op) bool) int {
+	r := m.register()
+	for _, i := range m.sets {
+		if o := &m.ops[i]; o.text == name && has(o) {
+			r.add(o)
+		}
+	}
+	return r.value()
+}
+
+// writes returns the changes of a setting, as they were made.
+func (m *model) writes(name string) (out []*op) {
+	for _, i := range m.sets {
+		if o := &m.ops[i]; o.kind == history.Set && o.text == name {
+			out = append(out, o)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *op) int { return a.real.Compare(b.real) })
+	return out
+}
+
+// rank orders concurrent values, as the ledger promises: by stamp, then by name.
+func (m *model) rank(a, b *op) int {
+	return cmp.Or(cmp.Compare(a.stamp, b.stamp), compareLives(m.lives[a.life], m.lives[b.life]), cmp.Compare(a.seq, b.seq))
+}
