@@ -23,7 +23,7 @@ type world struct {
 
 // slip is what a planted bug changes.
 type slip struct {
-	forgetEntry, forgetSeen, keepExited, takeUnseen, keepSetting, lostUpdate bool
+	forgetEntry, forgetSeen, keepExited, takeUnseen, keepSetting, loseOwn, again, letIn bool
 }
 
 type dot struct {
@@ -171,7 +171,8 @@ func (n *teller) apply(c *change) {
 	if slip.forgetEntry && !mine && c.Kind == history.Entered && c.seq%7 == 3 {
 		n.gone[c.dot] = true
 	}
-	if slip.keepSetting && !mine && c.Kind == history.Set {
+	if slip.keepSetting && !mine && c.Kind == history.Set && c.seq%3 == 0 {
+		n.gone[c.dot] = true
 		return
 	}
 	if slip.keepExited && !mine && c.Kind == history.Exited && c.seq%5 == 2 {
@@ -179,6 +180,13 @@ func (n *teller) apply(c *change) {
 	}
 	for _, d := range c.supersedes {
 		n.gone[d] = true
+	}
+	if slip.again { // a late copy of what is gone already
+		for d, o := range n.all {
+			if n.gone[d] && o.life != n.life && o.Kind == history.Entered && (d.seq+c.seq)%11 == 1 {
+				delete(n.gone, d)
+			}
+		}
 	}
 	if slip.takeUnseen && c.Kind == history.Exited {
 		for _, e := range n.in(c.Plate) {
