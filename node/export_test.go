@@ -56,6 +56,9 @@ func (n *Node) Lot() map[lot.Plate][]crdt.Dot {
 // Ails returns how many faults are in force on this node itself.
 func (n *Node) Ails() int { return len(n.faults.Faults()) }
 
+// Mark returns what this replica is and what it has seen, at one moment.
+func (n *Node) Mark() (crdt.Digest, crdt.Version) { return n.store.Mark() }
+
 // Version returns what this replica has seen.
 func (n *Node) Version() crdt.Version { return n.store.Version() }
 

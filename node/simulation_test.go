@@ -238,8 +238,23 @@ func (s *sim) play(x stretch) {
 		}
 		time.Sleep(time.Until(begin.Add(d.at)))
 		s.do(d)
+		s.compare()
 	}
 	time.Sleep(time.Until(begin.Add(x.long)))
+}
+
+// compare looks for nodes that have seen the same and are not the same, even if
+// they would mend that.
+func (s *sim) compare() {
+	up := s.up()
+	digest, seen := up[0].life.Mark()
+	for _, x := range up[1:] {
+		if d, v := x.life.Mark(); d != digest && v.Covers(seen) && seen.Covers(v) {
+			s.model.mu.Lock()
+			s.model.broken("%s and %s have seen the same, and are %v and %v", up[0].name, x.name, digest, d)
+			s.model.mu.Unlock()
+		}
+	}
 }
 
 func (s *sim) do(d deed) {
