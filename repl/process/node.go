@@ -176,13 +176,19 @@ func (n *Node) CloseInput() error {
 	return n.input.Close()
 }
 
-// Signal sends a signal, and hangs up before one that ends the node. A process
-// that is gone has no use for it.
+// Signal sends a signal, and hangs up before one that ends the node; a process
+// that is stopped goes on after that, or it would never see it. A process that is
+// gone has no use for it.
 func (n *Node) Signal(s syscall.Signal) error {
-	if s != syscall.SIGSTOP && s != syscall.SIGCONT {
+	ends := s != syscall.SIGSTOP && s != syscall.SIGCONT
+	if ends {
 		n.HangUp()
 	}
-	if err := n.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	err := n.cmd.Process.Signal(s)
+	if ends && err == nil {
+		err = n.cmd.Process.Signal(syscall.SIGCONT)
+	}
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("%s: %w", n.Name, err)
 	}
 	return nil
