@@ -200,7 +200,7 @@ func TestWhatCannotBePlayed(t *testing.T) {
 	}
 	for _, c := range []struct{ arg, want string }{
 		{file, file + ":2: \"lary\" does not run here"},
-		{"nowhere", "there is no file \"nowhere\", nor is it one of the sessions that come along: crash, failover, "},
+		{"nowhere", "there is no file \"nowhere\", nor is it one of the sessions that come along: clock, crash, failover, "},
 		{notes, notes + ": the page has no session; it would stand in fenced blocks that begin with ```parking"},
 		{os.TempDir(), "is a directory"},
 	} {
