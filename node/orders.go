@@ -22,7 +22,7 @@ func (c *calls) Inject(_ context.Context, req *connect.Request[wire.InjectReques
 	n := (*Node)(c)
 	f, err := decodeFault(req.Msg.GetFault())
 	if err == nil && f.Node != "" {
-		err = malformed
+		err = errMalformed
 	}
 	if err == nil {
 		err = n.CheckFaults()
@@ -79,11 +79,11 @@ func encodeFault(f fault.Fault) *wire.Fault {
 	return w
 }
 
-var malformed = lot.Refuse(lot.Usage, "malformed fault; give all nodes the same version of parking")
+var errMalformed = lot.Refuse(lot.Usage, "malformed fault; give all nodes the same version of parking")
 
 func decodeFault(w *wire.Fault) (f fault.Fault, err error) {
 	if (len(w.GetLinks()) == 0) != (w.GetNode() != "") || w.GetNode() != "" && !lot.ValidName(w.GetNode()) || len(w.GetLinks()) > maxLinks || w.GetId() == 0 || !lot.ValidName(w.GetBy()) {
-		return f, malformed
+		return f, errMalformed
 	}
 	f = fault.Fault{ID: w.GetId(), What: clip(w.GetWhat()), By: w.GetBy(), Since: time.UnixMilli(w.GetSinceMs()), Links: make(map[fault.Link]fault.Effect), Node: w.GetNode()}
 	for _, l := range w.GetLinks() {
@@ -95,7 +95,7 @@ func decodeFault(w *wire.Fault) (f fault.Fault, err error) {
 			return f, err
 		}
 		if !lot.ValidName(l.GetFrom()) || !lot.ValidName(l.GetTo()) {
-			return f, malformed
+			return f, errMalformed
 		}
 		f.Links[fault.Link{From: l.GetFrom(), To: l.GetTo()}] = e
 	}
