@@ -260,6 +260,7 @@ func (n *Node) Heal(ctx context.Context, which Selection) (healed []fault.Link, 
 			return nil, nil, nil, err
 		}
 	}
+	n.log.Info("heal ordered", "all", which.All, "nodes", which.Nodes, "links", which.Links)
 	all := make(map[fault.Link]bool)
 	var mu sync.Mutex
 	add := func(links []fault.Link) {
@@ -395,6 +396,7 @@ func (n *Node) SetClock(ctx context.Context, name string, d time.Duration, what 
 	if name == n.self.Node {
 		return n.setClock(d, n.self.Node, what)
 	}
+	n.log.Info("clock ordered", "node", name, "by", d)
 	m, _ := n.view.find(name)
 	err := n.tell(ctx, []Member{m}, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
 		reply, err := k.Clock(ctx, connect.NewRequest(&wire.ClockRequest{OffsetMs: d.Milliseconds(), What: what}))
