@@ -157,8 +157,8 @@ func TestFaultAnswers(t *testing.T) {
 			"~ partition larry | gary harry    by gary",
 			"~ partition larry | gary harry healed  by harry",
 			"~ isolate larry                   by gary",
-			"~ clock larry 5m0s                by gary",
-			"~ clock larry healed              by gary",
+			"~ clock larry +5m                 by gary",
+			"~ clock larry +5m healed          by gary",
 			"~ isolate larry healed            by gary",
 		}; !slices.Equal(told, want) {
 			t.Errorf("larry was told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))

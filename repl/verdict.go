@@ -45,16 +45,17 @@ func (c *call) verdict(r verdict.Report) error {
 		case verdict.Allowed, verdict.Open:
 			word = c.paint.warn(word)
 		}
-		if _, err := fmt.Fprintf(c.out, " %-12s %s  %s\n", k.Name, word, printable(k.Text)); err != nil {
+		indent := len(" resurrected  ") + width + len("  ")
+		if _, err := fmt.Fprintln(c.out, Wrap(fmt.Sprintf(" %-12s %s  %s", k.Name, word, printable(k.Text)), min(indent, c.opt.Width/2), c.opt.Width)); err != nil {
 			return err
 		}
 		for _, f := range k.Findings {
 			if f.Level == verdict.Breach || len(f.Events) > 0 {
 				if len(k.Findings) > 1 || f.Level == verdict.Breach { // else the line above has said it
-					fmt.Fprintf(c.out, "   %s: %s\n", f.Level, printable(f.Text))
+					fmt.Fprintln(c.out, Wrap(fmt.Sprintf("   %s: %s", f.Level, printable(f.Text)), 5, c.opt.Width))
 				}
 				for _, e := range f.Events {
-					fmt.Fprintln(c.out, c.paint.dim("     "+e.At.Local().Format("15:04:05.000")+"  "+e.Node+"  "+printable(e.Text)))
+					fmt.Fprintln(c.out, Wrap(c.paint.dim("     "+e.At.Local().Format("15:04:05.000")+"  "+e.Node+"  "+printable(e.Text)), 7, c.opt.Width))
 				}
 			}
 		}
@@ -64,13 +65,13 @@ func (c *call) verdict(r verdict.Report) error {
 		over = over || level(k) == verdict.Allowed
 	}
 	if text := allows[r.Ledger]; over && text != "" {
-		fmt.Fprintln(c.out, text)
+		fmt.Fprintln(c.out, Wrap(text, 0, c.opt.Width))
 	}
 	who := "judged by the histories of " + strings.Join(r.Reached, " ")
 	if len(r.Dead) > 0 {
 		who += ", and of dead " + strings.Join(r.Dead, " ")
 	}
-	_, err := fmt.Fprintln(c.out, c.paint.dim(who))
+	_, err := fmt.Fprintln(c.out, Wrap(c.paint.dim(who), 2, c.opt.Width))
 	return err
 }
 

@@ -258,7 +258,10 @@ func (j *judge) resurrected() Check {
 				exits++
 			}
 		}
-		c.Text = "no exit was undone, of " + fmt.Sprint(exits)
+		c.Text = count(exits, "exit") + " stand"
+		if exits == 1 {
+			c.Text += "s"
+		}
 	}
 	j.cutOff(&c, 0)
 	return c
