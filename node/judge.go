@@ -55,8 +55,11 @@ func (n *Node) Verdict(ctx context.Context) (verdict.Report, error) {
 			}
 		}
 	}
-	stored := n.storedHistories(reached, e.Histories)
+	stored, alive := n.storedHistories(reached, e.Histories)
 	e.Histories = append(e.Histories, stored...)
+	for _, l := range alive { // whatever the others take it for
+		running[l] = true
+	}
 	for l := range running {
 		if !reached[l] {
 			e.Unreached = append(e.Unreached, l)
@@ -144,17 +147,22 @@ func agreed(all map[string]*statement) bool {
 }
 
 // storedHistories reads the histories of those that are not reached and were of
-// one session with those that are: one has heard of the other.
-func (n *Node) storedHistories(reached map[history.Life]bool, have []history.History) (out []history.History) {
+// one session with those that are: one has heard of the other. Some of them may be
+// alive.
+func (n *Node) storedHistories(reached map[history.Life]bool, have []history.History) (out []history.History, alive []history.Life) {
 	if n.cfg.History == nil {
-		return nil
+		return nil, nil
 	}
 	stored, err := n.cfg.History.Stored(life(n.replica))
 	if err != nil {
 		n.log.Warn("histories of the dead cannot be read", "err", err)
 	}
 	var left []history.History
+	runs := make(map[history.Life]bool)
 	for _, s := range stored {
+		if s.Alive && !reached[s.Life] {
+			runs[s.Life] = true
+		}
 		if h, ok := history.Read(s.Segments); ok && !reached[h.Life] {
 			left = append(left, h)
 		}
@@ -180,7 +188,12 @@ func (n *Node) storedHistories(reached map[history.Life]bool, have []history.His
 			return ours
 		})
 	}
-	return out
+	for l := range runs {
+		if met[l] {
+			alive = append(alive, l)
+		}
+	}
+	return out, alive
 }
 
 // meets gathers whom a history tells of.

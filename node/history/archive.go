@@ -40,6 +40,7 @@ type Segment interface {
 // content is not to be trusted.
 type Stored struct {
 	Life     Life
+	Alive    bool // the life goes on
 	Segments [][]byte
 }
 
@@ -91,7 +92,7 @@ func (m *Memory) Begin(life Life, _ uint64) (Segment, error) {
 	return s, nil
 }
 
-// Stored implements Archive. Of a life that goes on nothing is returned: nobody
+// Stored implements Archive. Of a life that goes on there are no segments: nobody
 // may read what it writes.
 func (m *Memory) Stored(but Life) (out []Stored, err error) {
 	m.mu.Lock()
@@ -106,9 +107,10 @@ func (m *Memory) Stored(but Life) (out []Stored, err error) {
 				s.Segments = append(s.Segments, slices.Clone(seg.b))
 			}
 		}
-		if len(s.Segments) == len(m.logs[life]) {
-			out = append(out, s)
+		if s.Alive = len(s.Segments) < len(m.logs[life]); s.Alive {
+			s.Segments = nil
 		}
+		out = append(out, s)
 	}
 	return out, nil
 }

@@ -160,7 +160,7 @@ func (d *Dir) Stored(but Life) (out []Stored, err error) {
 		return cmp.Or(cmp.Compare(a.life.Node, b.life.Node), cmp.Compare(a.life.Incarnation, b.life.Incarnation), cmp.Compare(a.number, b.number))
 	})
 	for _, s := range all {
-		b, failed := readSegment(s.path)
+		b, alive, failed := readSegment(s.path)
 		if failed != nil {
 			continue // pruned meanwhile
 		}
@@ -168,28 +168,29 @@ func (d *Dir) Stored(but Life) (out []Stored, err error) {
 			out = append(out, Stored{Life: s.life})
 		}
 		last := &out[len(out)-1]
-		last.Segments = append(last.Segments, b)
+		last.Segments, last.Alive = append(last.Segments, b), last.Alive || alive
 	}
 	return out, err
 }
 
-// readSegment reads what was written of a segment.
-func readSegment(path string) ([]byte, error) {
+// readSegment reads what was written of a segment, and whether its life goes on.
+func readSegment(path string) (b []byte, alive bool, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer f.Close()
+	alive = errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 	head := make([]byte, headSize)
 	if _, err := io.ReadFull(f, head); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	n := written(head)
 	if n < headSize || n > SegmentSize {
-		return nil, errMalformed
+		return nil, false, errMalformed
 	}
-	b := make([]byte, n)
+	b = make([]byte, n)
 	copy(b, head)
 	_, err = io.ReadFull(f, b[headSize:])
-	return b, err
+	return b, alive, err
 }

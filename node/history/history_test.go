@@ -63,7 +63,7 @@ func TestALogIsReadAsItWasWritten(t *testing.T) {
 				l.segs[0].Close()
 			}
 			stored, err := a.Stored(Life{})
-			if err != nil || len(stored) != 1 || stored[0].Life != larry {
+			if err != nil || len(stored) != 1 || stored[0].Life != larry || stored[0].Alive != (name == "dir") {
 				t.Fatalf("stored %v %v", stored, err)
 			}
 			if h := read(stored[0].Segments); time.Since(h.Beat) > time.Minute || h.Beat.IsZero() {
@@ -73,6 +73,9 @@ func TestALogIsReadAsItWasWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.Add(Record{Kind: Ended}) // after Close it does nothing
+			if stored, err = a.Stored(Life{}); err != nil || len(stored) != 1 || stored[0].Alive {
+				t.Errorf("after it ended: %v %v", stored, err)
+			}
 			stored, _ = a.Stored(larry)
 			if len(stored) != 0 {
 				t.Errorf("stored but larry: %v", stored)
