@@ -3,6 +3,7 @@ package node
 import (
 	"parking/lot"
 	"parking/lot/crdt"
+	"parking/node/history"
 	"parking/node/replicate"
 )
 
@@ -76,3 +77,8 @@ func (b Bus) Subscribe() *Subscription { return b.subscribe() }
 
 // Close is the bus's.
 func (b Bus) Close() { b.close() }
+
+// Written is what stands in the node's history by now.
+func (n *Node) Written() history.Stored {
+	return history.Stored{Life: life(n.replica), Segments: n.hist.Segments()}
+}
