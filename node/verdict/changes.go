@@ -62,7 +62,7 @@ func (j *judge) lost() Check {
 	unjudged, strange := 0, 0
 	for _, s := range j.distinct() {
 		has := j.has(s)
-		live := make(map[*op]bool, len(s.Live))
+		live := make([]bool, len(m.ops))
 		for _, l := range s.Live {
 			n, known := m.number[l.Life]
 			var o *op
@@ -79,12 +79,12 @@ func (j *judge) lost() Check {
 				strange++
 				c.add(Finding{Level: Breach, Events: []Event{m.event(o)}, Text: fmt.Sprintf("%s holds an entry of %s by %s, and there it was another change", s.Life.Node, l.Plate, l.Life.Node)})
 			default:
-				live[o] = true
+				live[m.tapes[n].own[l.Seq-m.tapes[n].first]] = true
 			}
 		}
 		for i := range m.ops {
 			e := &m.ops[i]
-			if e.kind != history.Entered || live[e] || !has(e) {
+			if e.kind != history.Entered || live[i] || !has(e) {
 				continue
 			}
 			if m.remover(e, has) != nil {

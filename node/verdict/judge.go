@@ -47,6 +47,7 @@ type judge struct {
 	reached   map[history.Life]*State
 	faults    []spell
 	partial   []string // whose history is not whole
+	apart     []*State // that hold different things
 	excused   []spell  // when faults were in force, for unexcused
 }
 
@@ -228,6 +229,9 @@ func (j *judge) has(s *State) func(*op) bool {
 // state holds is compared, and not its digest.
 func (j *judge) distinct() (out []*State) {
 	seen := make(map[string]bool)
+	if j.apart != nil {
+		return j.apart
+	}
 	for i := range j.States {
 		s := &j.States[i]
 		slices.SortFunc(s.Live, func(a, b Live) int {
@@ -238,6 +242,7 @@ func (j *judge) distinct() (out []*State) {
 			out = append(out, s)
 		}
 	}
+	j.apart = out
 	return out
 }
 
