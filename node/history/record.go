@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"parking/lot"
@@ -106,6 +107,9 @@ var kinds = [...]struct {
 	Member:   {"member", []field{fLife, fText}},
 	Ended:    {"ended", []field{fText}},
 }
+
+// ranges are the kinds that tell of changes First..Last.
+var ranges = [len(kinds)]bool{Saw: true, Entered: true, Exited: true, Set: true, Wrote: true, Answered: true}
 
 // maxText bounds texts, in bytes; longer ones are cut.
 const maxText = 200
@@ -220,7 +224,7 @@ func (d *decoder) next(r *Record) error {
 			r.AskedStamp = r.Stamp - d.uvarint()
 		}
 	}
-	if d.bad || r.Last < r.First {
+	if d.bad || r.Last < r.First || ranges[r.Kind] && r.Last == math.MaxUint64 { // nobody counts on behind it
 		return errMalformed
 	}
 	return nil

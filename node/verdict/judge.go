@@ -156,9 +156,13 @@ func (j *judge) converged() Check {
 		by[s.Digest] = append(by[s.Digest], s.Life.Node)
 	}
 	all := len(j.States) + len(j.Unreached)
-	if len(by) == 1 {
+	switch len(by) {
+	case 0:
+		c.Word, c.Text = "open", "no node has said what it holds"
+		c.add(Finding{Level: Open, Text: c.Text})
+	case 1:
 		c.Text = fmt.Sprintf("%d of %d, digest %s", len(j.States), all, short(j.States[0].Digest))
-	} else {
+	default:
 		c.Word = "no"
 		parts := make([]string, 0, len(by))
 		for d, names := range by {

@@ -105,11 +105,22 @@ func (m *model) num(l history.Life) int {
 
 func (m *model) read(h *history.History) {
 	self := m.num(h.Life)
+	defer func() {
+		for _, all := range m.tapes[self].seen {
+			slices.SortFunc(all, func(a, b seen) int { return cmp.Compare(a.First, b.First) })
+		}
+	}()
 	covered := make(map[int]*history.Spans)
 	for place := range h.Records {
 		r := &h.Records[place]
 		switch r.Kind {
 		case history.Saw:
+			if len(m.lives) >= maxLives {
+				if _, known := m.number[r.Life]; !known {
+					h.Damaged = true
+					return
+				}
+			}
 			from := m.num(r.Life)
 			spans := covered[from]
 			if spans == nil {
@@ -145,9 +156,6 @@ func (m *model) read(h *history.History) {
 				m.sets = append(m.sets, int32(len(m.ops)-1))
 			}
 		}
-	}
-	for _, all := range m.tapes[self].seen {
-		slices.SortFunc(all, func(a, b seen) int { return cmp.Compare(a.First, b.First) })
 	}
 }
 
@@ -263,6 +271,9 @@ func (t *tape) sawAt(of int32, seq uint64) int {
 }
 
 const never = math.MaxInt
+
+// maxLives bounds the lives that are told of.
+const maxLives = 1 << 14
 
 // sawBefore reports whether the node that made x had seen e by then.
 func (m *model) sawBefore(x, e *op) bool { return x != e && m.sawAt(x.life, e) < x.place }
