@@ -37,41 +37,44 @@ func (c *call) verdict(r verdict.Report) error {
 	for _, k := range r.Checks {
 		width = max(width, len(k.Word))
 	}
-	for _, k := range r.Checks {
-		word := fmt.Sprintf("%-*s", width, k.Word)
-		switch level(k) {
-		case verdict.Breach:
-			word = c.paint.bad(word)
-		case verdict.Allowed, verdict.Open:
-			word = c.paint.warn(word)
-		}
-		indent := len(" resurrected  ") + width + len("  ")
-		if _, err := fmt.Fprintln(c.out, Wrap(fmt.Sprintf(" %-12s %s  %s", k.Name, word, printable(k.Text)), min(indent, c.opt.Width/2), c.opt.Width)); err != nil {
-			return err
-		}
-		for _, f := range k.Findings {
-			if f.Level == verdict.Breach || len(f.Events) > 0 {
-				if len(k.Findings) > 1 || f.Level == verdict.Breach { // else the line above has said it
-					fmt.Fprintln(c.out, Wrap(fmt.Sprintf("   %s: %s", f.Level, printable(f.Text)), 5, c.opt.Width))
-				}
-				for _, e := range f.Events {
-					fmt.Fprintln(c.out, Wrap(c.paint.dim("     "+e.At.Local().Format("15:04:05.000")+"  "+e.Node+"  "+printable(e.Text)), 7, c.opt.Width))
-				}
-			}
-		}
+	var lines []string
+	say := func(lead, text string) { // what does not fit goes on below the text
+		indent := len(lead)
+		lines = append(lines, lead+Wrap(printable(text), indent, c.opt.Width))
 	}
 	over := false
 	for _, k := range r.Checks {
-		over = over || level(k) == verdict.Allowed
+		worst := level(k)
+		over = over || worst == verdict.Allowed
+		say(fmt.Sprintf(" %-12s %-*s  ", k.Name, width, k.Word), k.Text)
+		last := &lines[len(lines)-1]
+		switch worst {
+		case verdict.Breach:
+			*last = strings.Replace(*last, k.Word, c.paint.bad(k.Word), 1)
+		case verdict.Allowed, verdict.Open:
+			*last = strings.Replace(*last, k.Word, c.paint.warn(k.Word), 1)
+		}
+		for _, f := range k.Findings {
+			if f.Level != verdict.Breach && len(f.Events) == 0 {
+				continue
+			}
+			say("   ", string(f.Level)+": "+f.Text)
+			for _, e := range f.Events {
+				say("     "+e.At.Local().Format("15:04:05.000")+"  ", e.Node+"  "+e.Text)
+				lines[len(lines)-1] = c.paint.dim(lines[len(lines)-1])
+			}
+		}
 	}
 	if text := allows[r.Ledger]; over && text != "" {
-		fmt.Fprintln(c.out, Wrap(text, 0, c.opt.Width))
+		say("", text)
 	}
 	who := "judged by the histories of " + strings.Join(r.Reached, " ")
 	if len(r.Dead) > 0 {
 		who += ", and of dead " + strings.Join(r.Dead, " ")
 	}
-	_, err := fmt.Fprintln(c.out, Wrap(c.paint.dim(who), 2, c.opt.Width))
+	say("", who)
+	lines[len(lines)-1] = c.paint.dim(lines[len(lines)-1])
+	_, err := fmt.Fprintln(c.out, strings.Join(lines, "\n"))
 	return err
 }
 
@@ -122,6 +125,7 @@ func verdictJSONOf(r verdict.Report) verdictJSON {
 	out := verdictJSON{
 		okJSON: okJSON{r.Outcome != verdict.Broken}, Ledger: r.Ledger, Outcome: string(r.Outcome),
 		Reached: append([]string{}, r.Reached...), Dead: append([]string{}, r.Dead...), Unreached: append([]string{}, r.Unreached...),
+		Checks: []checkJSON{},
 	}
 	if !out.OK {
 		out.Code = string(lot.Broken)
