@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"parking/lot"
@@ -103,6 +104,25 @@ func TestWhatWasSeenIsWrittenInRuns(t *testing.T) {
 	if want := []Span{{1, 3}, {5, 5}, {4, 4}, {6, 6}, {7, 9}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("runs %v, want %v", got, want)
 	}
+}
+
+// A process that was stopped says so once it goes on.
+func TestALogThatStoodStillSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := NewLog(NewMemory(), larry, "crdt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pause := range []time.Duration{50 * time.Millisecond, 500 * time.Millisecond, 7 * time.Second, 50 * time.Millisecond} {
+			time.Sleep(pause)
+			l.Beat()
+		}
+		h, _ := Read(l.Segments())
+		if len(h.Records) != 2 || h.Records[0].Kind != Faulted || h.Records[0].Text != "larry stood still" || h.Records[1].Kind != Mended ||
+			h.Records[0].First != h.Records[1].First || h.Records[1].Real.Sub(h.Records[0].Real) != 7*time.Second {
+			t.Errorf("read %+v", h.Records)
+		}
+	})
 }
 
 // A log that is full forgets its oldest segment, says how much, and begins the

@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -26,7 +27,8 @@ type Log struct {
 	saw     Record // seen and not yet written
 	seen    map[Life]*Spans
 	scratch []byte
-	broken  bool // no room any more
+	broken  bool      // no room any more
+	last    time.Time // the last sign of life
 }
 
 // NewLog begins the log of a life.
@@ -187,10 +189,23 @@ func (l *Log) Beat() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flush()
-	l.beat(l.now())
+	now := l.now()
+	// A process that was stopped, or a host that slept: what ran here by this log
+	// did not, and the others had to think so.
+	if gap := now.Sub(l.last); gap > stopped && !l.last.IsZero() {
+		id := rand.Uint64()
+		l.write(&Record{Kind: Faulted, Real: l.last, First: id, Text: l.life.Node + " stood still"})
+		l.write(&Record{Kind: Mended, Real: now, First: id})
+	}
+	l.beat(now)
 }
 
+// stopped is how long no sign of life may be given before the life counts as
+// stopped: the signs are much closer than that.
+const stopped = time.Second
+
 func (l *Log) beat(now time.Time) {
+	l.last = now
 	if n := len(l.segs); n > 0 {
 		binary.LittleEndian.PutUint64(l.segs[n-1].Bytes()[16:], uint64(now.UnixMicro()))
 	}

@@ -250,13 +250,15 @@ func (j *judge) distinct() (out []*State) {
 	return out
 }
 
-// seconds tells a duration.
+// seconds tells how long something lasted.
 func seconds(d time.Duration) string {
-	if d < 100*time.Millisecond {
-		return fmt.Sprintf("%d ms", max(d, 0).Milliseconds())
-	}
-	if d < 10*time.Second {
-		return fmt.Sprintf("%.2g s", max(d, 0).Seconds())
+	switch {
+	case d < time.Millisecond:
+		return "less than 1 ms"
+	case d < 100*time.Millisecond:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.2g s", d.Seconds())
 	}
 	return fmt.Sprintf("%.0f s", d.Seconds())
 }
