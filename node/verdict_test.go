@@ -50,11 +50,16 @@ func inCourt(t *testing.T, f func(t *testing.T, l *lab, kill func(name string)))
 
 func (l *lab) verdict(n *lively) verdict.Report {
 	l.t.Helper()
+	begin := time.Now()
 	r, err := n.Verdict(l.t.Context())
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.t.Logf("%s by %v, dead %v, unreached %v", r.Outcome, r.Reached, r.Dead, r.Unreached)
+	took := time.Since(begin)
+	if took > 12*time.Second {
+		l.t.Errorf("the verdict took %v", took)
+	}
+	l.t.Logf("%s after %v by %v, dead %v, unreached %v", r.Outcome, took, r.Reached, r.Dead, r.Unreached)
 	for _, c := range r.Checks {
 		l.t.Logf(" %-12s %s  %s", c.Name, c.Word, c.Text)
 		for _, f := range c.Findings {
