@@ -12,7 +12,14 @@ import (
 
 // Judge returns the verdict on a session.
 func Judge(e Evidence) Report {
-	histories := slices.Clone(e.Histories)
+	var histories []history.History
+	told := make(map[history.Life]bool)
+	for _, h := range e.Histories {
+		if !told[h.Life] { // one each
+			told[h.Life] = true
+			histories = append(histories, h)
+		}
+	}
 	j := &judge{Evidence: e, model: build(histories, e.States), histories: histories, reached: make(map[history.Life]*State)}
 	for i := range e.States {
 		j.reached[e.States[i].Life] = &e.States[i]
