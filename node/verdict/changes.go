@@ -226,7 +226,7 @@ func (j *judge) resurrected() Check {
 				continue
 			}
 			e := m.find(num, l.Seq)
-			if e == nil {
+			if e == nil || e.kind != history.Entered {
 				continue
 			}
 			switch x := m.remover(e, has); {
