@@ -215,3 +215,14 @@ func TestTwoLonersMeet(t *testing.T) {
 		}
 	})
 }
+
+// A partition that is ordered before the node is ready waits for that.
+func TestAPartitionWaitsUntilReady(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.start("larry")
+		gary := l.launch("gary")
+		if untold, err := gary.Partition(t.Context(), [][]string{{"larry"}}, "partition larry"); err != nil || len(untold) > 0 {
+			t.Errorf("untold %v, %v", untold, err)
+		}
+	})
+}
