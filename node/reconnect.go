@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"parking/gates"
 	"parking/node/cookie"
 	"parking/node/member"
 	"parking/node/peer"
@@ -18,17 +19,34 @@ const (
 	reconnectInterval = 500 * time.Millisecond
 	// reconnectTimeout is how long such a look may take.
 	reconnectTimeout = 300 * time.Millisecond
+	// leavingFor is how long a member that leaves takes at most; then it stays.
+	leavingFor = 3 * time.Second
 	// maxLooks is how many are looked for at once.
 	maxLooks = 4
 )
 
-// reconnect looks for failed members until ctx ends.
+// reconnect looks for failed members, and for those that left and are still
+// there, until ctx ends.
 func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate, random *rand.Rand) {
+	leaving := make(map[gates.Host]time.Time) // since when
 	for n.rest(ctx, reconnectInterval) {
 		var failed []Member
+		before := leaving
+		leaving = make(map[gates.Host]time.Time)
 		for _, m := range n.view.all() {
-			if m.Status == member.Failed && !m.Self {
+			switch {
+			case m.Self:
+			case m.Status == member.Failed:
 				failed = append(failed, m)
+			case m.Status == member.Leaving:
+				since, known := before[m.host()]
+				if !known {
+					since = time.Now()
+				}
+				leaving[m.host()] = since
+				if time.Since(since) > leavingFor {
+					failed = append(failed, m)
+				}
 			}
 		}
 		random.Shuffle(len(failed), func(i, j int) { failed[i], failed[j] = failed[j], failed[i] })
@@ -71,6 +89,9 @@ func (n *Node) meet(ctx context.Context, cert *cookie.Certificate, m Member) {
 	case err != nil || link.Peer().Incarnation != m.Incarnation:
 	case m.Reason != "": // dead by our own evidence, not by Serf's
 		n.view.contacted(m.host())
+	case m.Status == member.Leaving:
+		n.agent.Stays(m.Name)
+		n.view.wake()
 	default:
 		err = n.agent.Join(m.Addr)
 	}

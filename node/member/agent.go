@@ -1,6 +1,7 @@
 package member
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -216,6 +217,29 @@ func (a *Agent) Join(addr string) error {
 	}
 	a.gossip.tell(intent) // or older news, of a former life that left, may overtake it
 	return nil
+}
+
+// Stays tells everyone that a member which seems to leave does not. Serf keeps one
+// time a name for who comes and goes, and adds to it when it passes on that
+// somebody has left: so the news of a former life that left may outdo that of the
+// next one's coming, and only who came can say otherwise, but does not hear of it.
+func (a *Agent) Stays(name string) {
+	now, err := strconv.ParseUint(a.serf.Stats()["member_time"], 10, 64) // above all that were heard
+	if err != nil {
+		return
+	}
+	a.gossip.queue.NotifyMsg(joinIntent(now, name))
+	a.gossip.tell(intent)
+}
+
+// joinIntent returns Serf's message that a node has come at that time: a type,
+// then a map in MessagePack.
+func joinIntent(at uint64, name string) []byte {
+	b := append([]byte{1, 0x80 | 2, 0xa0 | 5}, "LTime"...)
+	b = binary.BigEndian.AppendUint64(append(b, 0xcf), at)
+	b = append(append(b, 0xa0|4), "Node"...)
+	b = binary.BigEndian.AppendUint16(append(b, 0xda), uint16(len(name)))
+	return append(b, name...)
 }
 
 // Broadcast sends an event of at most MaxEvent bytes to all nodes, best

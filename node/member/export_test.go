@@ -23,3 +23,10 @@ func (g Gossiper) Tell(payload []byte) { g.tell(len(payload)) }
 
 // Run is the gossiper's.
 func (g Gossiper) Run(done <-chan struct{}) { g.run(done) }
+
+// HearLeave makes the agent hear that a node leaves, by news from the future.
+func (a *Agent) HearLeave(name string) {
+	b := joinIntent(1<<40, name)
+	b[0] = 0 // a leave has the same fields, and one that may be left out
+	a.gossip.queue.NotifyMsg(b)
+}

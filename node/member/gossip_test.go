@@ -348,3 +348,49 @@ func TestEventsDoNotWaitForTheRounds(t *testing.T) {
 		time.Sleep(15 * time.Second) // memberlist's last probes
 	})
 }
+
+// A member that seems to leave, by news of a former life that outdo its own, is
+// alive once somebody says that it stays; its own agent goes on too.
+func TestAMemberStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := simnet.New(1, hop)
+		var agents []*member.Agent
+		for i := range 2 {
+			host, err := network.Host("10.0.0.1", 7000+i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := member.New(member.Config{
+				Name: fmt.Sprintf("a-%028d-%d", 0, i), Incarnation: 1, Cluster: "test", Key: make([]byte, 32), // the longest name
+				Gossip: 50 * time.Millisecond, Transport: host, Log: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer time.Sleep(15 * time.Second) // memberlist's last probes
+			defer a.Close()
+			agents = append(agents, a)
+		}
+		if err := agents[1].Join("10.0.0.1:7000"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		other := agents[0].Members()[1]
+		status := func() member.Status { return agents[0].Members()[1].Status }
+		if other.Status != member.Alive {
+			t.Fatalf("%+v at first", other)
+		}
+		agents[0].HearLeave(other.Name)
+		if status() != member.Leaving {
+			t.Fatalf("%v after it was said to leave", status())
+		}
+		agents[0].Stays(other.Name)
+		if status() != member.Alive {
+			t.Errorf("%v after it was said to stay", status())
+		}
+		time.Sleep(5 * time.Second)
+		if status() != member.Alive {
+			t.Errorf("%v later", status())
+		}
+	})
+}
