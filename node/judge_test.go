@@ -1,8 +1,9 @@
 package node_test
 
 import (
-	"errors"
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -11,56 +12,40 @@ import (
 	"parking/lot/crdt"
 )
 
-// A told is what one user asked for, at one life of one node, and what was
-// answered. It begins with a look at that node's replica and ends with one.
-type told struct {
-	at         *lively
-	plate      lot.Plate
-	out        bool
-	gate       lot.GateID
-	byGate     bool // through the gate's process, which may run elsewhere
-	only       bool // nobody else ever enters that plate
-	begin, end time.Time
-
-	before, after []crdt.Trace
-	range0        [2]int // gates before and after
-	wasFull       bool   // somewhere, before or after
-	answered      bool   // and the node lived to tell
-	err           error
-	made          []crdt.Dot // what an accepted request wrote
-	lost          bool       // it died with the nodes that had it
+// judge tells what is wrong with a cluster that agrees: its lot is not what its
+// users were told.
+func judge(s *sim) []string {
+	nodes := s.living()
+	now := nodes[0].Lot()
+	for _, n := range nodes[1:] {
+		if theirs := n.Lot(); !maps.EqualFunc(now, theirs, sameDots) {
+			s.t.Errorf("%s and %s have the same digest and other lots: %v, %v", nodes[0].Name(), n.Name(), now, theirs)
+		}
+	}
+	wrong := s.model.agreed(now, nodes[0].Version(), nodes[0].Spaces(), nodes[0].Gates())
+	return append(wrong, verdictOn(s, nodes[0])...)
 }
 
-func (x *told) accepted() bool { return x.answered && x.err == nil }
-
-// refused reports whether it was answered that nothing was done.
-func (x *told) refused() bool {
-	return x.answered && x.err != nil && !errors.Is(x.err, lot.Unknown)
+// verdictOn tells what the product's own verdict finds broken: it goes by the
+// histories of the nodes, and knows nothing of the test.
+func verdictOn(s *sim, n *lively) (wrong []string) {
+	r, err := n.Verdict(context.Background())
+	if err != nil {
+		return []string{"no verdict: " + err.Error()}
+	}
+	for _, c := range r.Checks {
+		for _, f := range c.Findings {
+			if f.Level == verdict.Breach {
+				wrong = append(wrong, fmt.Sprintf("verdict: %s: %s %v", c.Name, f.Text, f.Events))
+			}
+		}
+	}
+	s.sum.verdicts[r.Outcome]++
+	return wrong
 }
 
-func (x *told) String() string {
-	verb := "enter"
-	if x.out {
-		verb = "exit"
-	}
-	if !x.byGate {
-		verb = "track_" + verb
-	}
-	answer := "not answered"
-	switch {
-	case x.accepted():
-		answer = "ok"
-	case x.answered:
-		answer = x.err.Error()
-	}
-	s := fmt.Sprintf("%s %s gate %d at %s (%v to %v): %s", verb, x.plate, x.gate, x.at.Name(), x.begin.Format("04:05.000"), x.end.Format("04:05.000"), answer)
-	if len(x.made) > 0 {
-		s += fmt.Sprint(" ", x.made)
-	}
-	if x.lost {
-		s += " (died with its node)"
-	}
-	return s
+func sameDots(a, b []crdt.Dot) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(d crdt.Dot) bool { return !slices.Contains(b, d) })
 }
 
 // model is a plain account of a lot: what its users were told since all nodes
@@ -162,15 +147,6 @@ func (m *model) everywhere(x *told) bool {
 		!slices.ContainsFunc(m.all, func(o *told) bool { return o != x && o.plate == x.plate && o.out })
 }
 
-func live(all []crdt.Trace) (dots []crdt.Dot) {
-	for _, t := range all {
-		if t.Live {
-			dots = append(dots, t.Dot)
-		}
-	}
-	return dots
-}
-
 // dies notes what goes with a node: whatever it has and none of those that stay.
 func (m *model) dies(n *lively, stay []*lively) {
 	m.mu.Lock()
@@ -199,22 +175,6 @@ func (m *model) dies(n *lively, stay []*lively) {
 			}
 		}
 	}
-}
-
-// couldSee reports whether the exit x could have seen the entry of that dot,
-// which was asked for at that time.
-func (x *told) couldSee(d crdt.Dot, asked time.Time) bool {
-	switch {
-	case !x.out || x.refused():
-		return false
-	case !x.accepted():
-		return true
-	case x.end.Before(asked):
-		return false
-	case x.byGate:
-		return true
-	}
-	return slices.ContainsFunc(slices.Concat(x.before, x.after), func(t crdt.Trace) bool { return t.Dot == d && t.Seen })
 }
 
 // agreed judges what all nodes agree on, and takes it for what is known from
