@@ -10,6 +10,7 @@ import (
 
 	"parking/lot"
 	"parking/lot/crdt"
+	"parking/node/verdict"
 )
 
 // judge tells what is wrong with a cluster that agrees: its lot is not what its
