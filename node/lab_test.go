@@ -108,12 +108,31 @@ type directory struct {
 	self string
 }
 
-func (d directory) Publish(addr string, _ uint64) error {
+func (d directory) Publish(addr string, incarnation uint64) error {
 	d.l.mu.Lock()
 	defer d.l.mu.Unlock()
 	d.l.delist(d.self)
-	d.l.dir = append(d.l.dir, node.Neighbour{Name: d.self, Addr: addr})
+	_, port, _ := strings.Cut(addr, ":")
+	pid, _ := strconv.Atoi(port) // of one node at a time, as a process's number is
+	d.l.dir = append(d.l.dir, node.Neighbour{Name: d.self, Addr: addr, PID: pid, Incarnation: incarnation})
 	return nil
+}
+
+// signal is the lab's stand-in for SIGSTOP and SIGCONT: a node that is stopped has
+// the network stand still. Its timers go on.
+func (l *lab) signal(from *lively, pid int, stop bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if from.dead {
+		return errors.New("the dead send no signals")
+	}
+	for _, n := range l.all {
+		if !n.dead && strings.HasSuffix(n.host.Addr(), ":"+strconv.Itoa(pid)) {
+			n.host.Freeze(stop)
+			return nil
+		}
+	}
+	return errors.New("no such process")
 }
 
 func (d directory) Neighbours() (out []node.Neighbour, err error) {
@@ -165,7 +184,7 @@ func (l *lab) launchAt(port int, name string, change ...func(*node.Config)) *liv
 	n := &lively{host: host, done: make(chan error, 1)}
 	cfg := node.DefaultConfig()
 	cfg.Name, cfg.Keys, cfg.Network = name, testKeys(), host
-	cfg.Directory, cfg.History = directory{l, name}, l.past
+	cfg.Directory, cfg.History, cfg.Signal = directory{l, name}, l.past, func(pid int, stop bool) error { return l.signal(n, pid, stop) }
 	cfg.Gossip = 20 * time.Millisecond
 	cfg.Rand = rand.New(rand.NewPCG(l.seed, uint64(port)<<32|uint64(life)))
 	cfg.Die = func() { l.crash(name) }

@@ -38,6 +38,7 @@ func (c *calls) Heal(ctx context.Context, req *connect.Request[wire.HealRequest]
 	n := (*Node)(c)
 	if id := req.Msg.GetId(); id != 0 {
 		n.withdraw(id, peer.Caller(ctx).Name)
+		n.healed()
 		return connect.NewResponse(&wire.HealReply{}), nil
 	}
 	healed := n.lift(Selection{

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -62,27 +63,64 @@ func (n *Node) Pause(ctx context.Context, name string, d time.Duration, what str
 		return false, n.pauseSelf(ctx, d, what)
 	}
 	m, _ := n.view.find(name)
-	if m.Status == member.Failed && !n.onThisHost(m) {
-		return false, lot.Refuse(lot.Unreachable, "%s is %s; members lists who is alive", name, m.Status)
+	here := n.onThisHost(m)
+	in := func(all []fault.Fault) bool {
+		return slices.ContainsFunc(all, func(f fault.Fault) bool { return freezes(f, name) })
 	}
-	if n.onThisHost(m) {
+	switch {
+	case here && in(n.paused.faults()) || !here && in(n.faults.Faults()):
+		return false, pausedAlready(name)
+	case !here && m.Status == member.Failed:
+		return false, lot.Refuse(lot.Unreachable, "%s is %s; members lists who is alive", name, m.Status)
+	case here:
+		if err := n.consents(ctx, m); err != nil {
+			return false, err
+		}
 		return false, n.stop(m, d, n.self.Node, what)
 	}
 	if _, err := n.Partition(ctx, [][]string{{name}}, what); err != nil || d == 0 {
 		return true, err
 	}
-	n.later(d, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
-		defer cancel()
-		n.thaw(ctx, name)
-	})
+	for _, f := range n.faults.Faults() {
+		if freezes(f, name) {
+			n.later(d, func() {
+				ctx, cancel := context.WithTimeout(context.Background(), orderTimeout)
+				defer cancel()
+				n.thaw(ctx, func(o fault.Fault) bool { return o.ID == f.ID })
+			})
+		}
+	}
 	return true, nil
 }
 
-// thaw takes back the freezes of a node, and reports whether there was one.
-func (n *Node) thaw(ctx context.Context, name string) (was bool) {
+func pausedAlready(name string) error {
+	return lot.Refuse(lot.Refused, "%s is paused already; resume %s lets it go on", name, name)
+}
+
+// consents asks a node whether it may be paused: a signal asks nobody.
+func (n *Node) consents(ctx context.Context, m Member) error {
+	err := n.tell(ctx, []Member{m}, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
+		reply, err := k.Pause(ctx, connect.NewRequest(&wire.PauseRequest{Node: m.Name}))
+		if err != nil {
+			return nil, err
+		}
+		return reply.Msg.GetVerdict(), nil
+	})[m.Name]
+	if _, refused := errors.AsType[*lot.Refusal](err); err == nil || refused {
+		return err
+	}
+	return lot.Refuse(lot.Unreachable, "%s does not answer; if it is paused, resume %s lets it go on", m.Name, m.Name)
+}
+
+// freezes reports whether a fault is a pause of that node.
+func freezes(f fault.Fault, name string) bool {
+	return f.What == "pause "+name || strings.HasPrefix(f.What, "pause "+name+" ")
+}
+
+// thaw takes back freezes, and reports whether there was one.
+func (n *Node) thaw(ctx context.Context, which func(fault.Fault) bool) (was bool) {
 	for _, f := range n.faults.Faults() {
-		if f.What == "pause "+name || strings.HasPrefix(f.What, "pause "+name+" ") {
+		if which(f) {
 			n.takeBack(ctx, n.present(), f.ID)
 			was = true
 		}
@@ -141,7 +179,7 @@ func (n *Node) stop(m Member, d time.Duration, by, what string) error {
 	n.paused.mu.Lock()
 	defer n.paused.mu.Unlock()
 	if was := n.paused.nodes[m.Name]; was != nil && was.pid == o.PID {
-		return lot.Refuse(lot.Refused, "%s is paused already; resume %s lets it go on", m.Name, m.Name)
+		return pausedAlready(m.Name)
 	}
 	if err := n.cfg.Signal(o.PID, true); err != nil {
 		return lot.Refuse(lot.Refused, "%s cannot be stopped: %v", m.Name, err)
@@ -218,13 +256,17 @@ func (n *Node) pauseSelf(ctx context.Context, d time.Duration, what string) erro
 // pauseAfter is how long after its answer a node that asked for it is stopped.
 const pauseAfter = 50 * time.Millisecond
 
-// Pause stops the caller, which runs on this host.
+// Pause stops the caller, which runs on this host; or says whether this node may be
+// stopped.
 func (c *calls) Pause(ctx context.Context, req *connect.Request[wire.PauseRequest]) (*connect.Response[wire.PauseReply], error) {
 	n := (*Node)(c)
 	d := time.Duration(req.Msg.GetForMs()) * time.Millisecond
 	caller := peer.Caller(ctx)
 	m, known := n.view.find(caller.Name)
 	err := cmp.Or(n.CheckFaults(), checkPause(d))
+	if req.Msg.GetNode() == n.self.Node {
+		return connect.NewResponse(&wire.PauseReply{Verdict: ruling(0, err)}), nil
+	}
 	if err == nil && (!known || m.Incarnation != caller.Incarnation || req.Msg.GetNode() != caller.Name || !n.onThisHost(m)) {
 		err = lot.Refuse(lot.Refused, "%s does not run on the host of %s", caller.Name, n.self.Node)
 	}
@@ -271,7 +313,7 @@ func (n *Node) Resume(ctx context.Context, name string) error {
 	if err := cmp.Or(n.CheckFaults(), n.await(ctx), n.checkNode(name)); err != nil {
 		return err
 	}
-	if n.thaw(ctx, name) {
+	if n.thaw(ctx, func(f fault.Fault) bool { return freezes(f, name) }) {
 		return n.back(ctx, name)
 	}
 	m, _ := n.view.find(name)
@@ -280,7 +322,7 @@ func (n *Node) Resume(ctx context.Context, name string) error {
 	if silent { // whoever has stopped it may be gone
 		req.Certainly = name
 	}
-	resumed, _ := n.tellResume(ctx, req, name)
+	resumed, _, _ := n.tellResume(ctx, req, name)
 	if !slices.Contains(resumed, name) {
 		if silent {
 			return lot.Refuse(lot.Unreachable, "%s does not answer, and no node of its host can resume it", name)
@@ -298,14 +340,15 @@ func (n *Node) answers(ctx context.Context, m Member) bool {
 	})[m.Name] == nil
 }
 
-// tellResume gives the order to all nodes, this one too, but for one that is not
-// expected to answer.
-func (n *Node) tellResume(ctx context.Context, req *wire.ResumeRequest, but string) (resumed, clocks []string) {
+// tellResume gives the order to all nodes, this one too, but for those that are not
+// expected to answer. It returns whom it let go on, whose clocks it put right, and
+// who did not answer.
+func (n *Node) tellResume(ctx context.Context, req *wire.ResumeRequest, but ...string) (resumed, clocks, silent []string) {
 	own := n.goOn(req, n.self.Node)
 	resumed, clocks = own.GetResumed(), own.GetClocks()
-	to := slices.DeleteFunc(n.present(), func(m Member) bool { return m.Name == but })
+	to := slices.DeleteFunc(n.present(), func(m Member) bool { return slices.Contains(but, m.Name) })
 	var mu sync.Mutex
-	n.tell(ctx, to, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
+	failed := n.tell(ctx, to, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
 		reply, err := k.Resume(ctx, connect.NewRequest(req))
 		if err != nil {
 			return nil, err
@@ -317,8 +360,7 @@ func (n *Node) tellResume(ctx context.Context, req *wire.ResumeRequest, but stri
 		return nil, nil
 	})
 	slices.Sort(resumed)
-	slices.Sort(clocks)
-	return slices.Compact(resumed), clocks
+	return slices.Compact(resumed), clocks, unreached(failed)
 }
 
 // back waits until a node that was resumed sees the others again, and they it.
@@ -347,14 +389,21 @@ func (n *Node) Mend(ctx context.Context, which Selection) (resumed, clocks []str
 	if !which.All && len(which.Nodes) == 0 {
 		return nil, nil, nil
 	}
-	resumed, clocks = n.tellResume(ctx, &wire.ResumeRequest{All: which.All, Nodes: which.Nodes, Clock: true}, "")
-	if len(resumed) > 0 { // they were asleep when they were told
-		_, late := n.tellResume(ctx, &wire.ResumeRequest{All: which.All, Nodes: which.Nodes, Clock: true}, "")
-		clocks = append(clocks, late...)
-		slices.Sort(clocks)
-		clocks = slices.Compact(clocks)
+	req := &wire.ResumeRequest{All: which.All, Nodes: which.Nodes, Clock: true}
+	resumed, clocks, silent := n.tellResume(ctx, req)
+	for _, name := range silent { // whoever has stopped it may be gone
+		if (which.All || slices.Contains(which.Nodes, name)) && !slices.Contains(resumed, name) {
+			more, _, _ := n.tellResume(ctx, &wire.ResumeRequest{Certainly: name}, silent...)
+			resumed = append(resumed, more...)
+		}
 	}
-	return resumed, clocks, nil
+	if len(resumed) > 0 { // they were asleep when they were told
+		_, late, _ := n.tellResume(ctx, req)
+		clocks = append(clocks, late...)
+	}
+	slices.Sort(resumed)
+	slices.Sort(clocks)
+	return slices.Compact(resumed), slices.Compact(clocks), nil
 }
 
 // Back waits, for three seconds at most, until nodes that were resumed see the
