@@ -172,11 +172,9 @@ func TestAPauseOutlivesNobody(t *testing.T) {
 		l.crash("harry")
 		l.eventually(3*time.Second, "moe to be alone", func() bool { return moe.alive() == 1 })
 		l.resume(moe, "gary")
-		if gary.alive() != 2 {
-			t.Errorf("gary is back and sees %d alive", gary.alive())
-		}
+		l.eventually(3*time.Second, "gary to see who died meanwhile", func() bool { return gary.alive() == 2 })
 		harry = l.start("harry")
-		l.settled(3 * time.Second)
+		t.Logf("harry's next life settled after %v", l.settled(8*time.Second)) // gary slept through the death, and SWIM has to rule on it first
 		l.pause(harry, "gary", 0)
 		l.noticed("gary", harry, moe)
 		l.crash("harry")
