@@ -94,6 +94,9 @@ func init() { // not an initializer: help reads the table that it stands in
 		{Name: "pause", Args: "NODE [DURATION]", min: 1, max: 2, run: pause, next: arguments(nodes),
 			Help: "stop a node's process, for a while", Example: "pause gary 5s",
 			More: "The process gets a SIGSTOP where it runs on this host; elsewhere all its traffic is cut. Without a duration it lasts until resume, or heal."},
+		{Name: "restart", Args: "NODE", min: 1, max: 1, run: restart, next: arguments(otherNodes),
+			Help: "end a node of a lab, start it again", Example: "restart gary",
+			More: "It leaves in good order, if it runs, and starts again in its pane, with its flags. Elsewhere a node is started where it was: in its terminal, or by a session's own restart."},
 		{Name: "resume", Args: "NODE", min: 1, max: 1, run: resume, next: arguments(nodes),
 			Help: "let a node go on that was paused", Example: "resume gary"},
 		{Name: "faults", run: showFaults,
@@ -173,6 +176,7 @@ func (c *Command) check(w words) error {
 type call struct {
 	ctx     context.Context
 	node    *node.Node
+	restart func(context.Context, string) error // may be nil
 	words   words
 	opt     Options
 	paint   painter

@@ -12,10 +12,16 @@ import (
 
 // An Engine runs commands beside a node: the Session of the same process. Any
 // number of terminals may use one at once.
-type Engine struct{ node *node.Node }
+type Engine struct {
+	node *node.Node
+
+	// Restart ends another node and starts it again, with its flags; nil: nodes
+	// are not started from here. It blocks until the other one has left.
+	Restart func(ctx context.Context, name string) error
+}
 
 // NewEngine returns the engine of that node.
-func NewEngine(n *node.Node) *Engine { return &Engine{n} }
+func NewEngine(n *node.Node) *Engine { return &Engine{node: n} }
 
 var _ Session = (*Engine)(nil)
 
@@ -43,7 +49,7 @@ func (e *Engine) Exec(ctx context.Context, line string, opt Options, out, remark
 	if opt.Ack != nil {
 		ctx = node.WithAck(ctx, *opt.Ack)
 	}
-	err = cmd.run(&call{ctx: ctx, node: e.node, words: w, opt: opt, paint: painter{opt.Color}, out: out, remarks: remarks})
+	err = cmd.run(&call{ctx: ctx, node: e.node, restart: e.Restart, words: w, opt: opt, paint: painter{opt.Color}, out: out, remarks: remarks})
 	return refusal(ctx, err)
 }
 

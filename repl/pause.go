@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -40,4 +41,19 @@ func resume(c *call) error {
 		return err
 	}
 	return c.ok("%s goes on, and the nodes see each other", name)
+}
+
+// restart starts a node again, where nodes are started from here.
+func restart(c *call) error {
+	name := c.words.args[0]
+	if err := cmp.Or(c.node.CheckFaults(), lot.CheckName("name", name)); err != nil {
+		return err
+	}
+	if c.restart == nil {
+		return lot.Refuse(lot.Refused, "%s cannot be restarted from here; start it where it was: by restart %s in a session, or parking --sname %s in a terminal", name, name, name)
+	}
+	if err := c.restart(c.ctx, name); err != nil {
+		return err
+	}
+	return c.ok("%s starts again", name)
 }

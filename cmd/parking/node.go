@@ -77,7 +77,8 @@ func runNode(ctx context.Context, s settings, remarks []string) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg := config(s, keys, network, &neighbours{claim: claim, dir: dir, id: id, notes: c.aside}, log)
+	near := &neighbours{claim: claim, dir: dir, id: id, notes: c.aside}
+	cfg := config(s, keys, network, near, log)
 	cfg.History = history.NewDir(filepath.Join(dir, "history"), id.Cluster+"/"+id.Fingerprint)
 	n, err := node.New(cfg)
 	if err != nil {
@@ -87,7 +88,9 @@ func runNode(ctx context.Context, s settings, remarks []string) (err error) {
 	if err != nil {
 		return errors.Join(fmt.Errorf("no socket for terminals: %w", err), network.Shutdown())
 	}
-	return sig.exit(live(ctx, s, n, socket, c))
+	engine := repl.NewEngine(n)
+	engine.Restart = restarter{s.Name, near}.restart
+	return sig.exit(live(ctx, s, n, engine, socket, c))
 }
 
 // shareCores leaves cores to the other nodes of this host: three make a cluster.
@@ -102,11 +105,10 @@ func shareCores() {
 
 // live runs a node and its console until either ends. The node outlives the
 // console: it leaves when that is done.
-func live(ctx context.Context, s settings, n *node.Node, socket net.Listener, c *console) (err error) {
+func live(ctx context.Context, s settings, n *node.Node, engine *repl.Engine, socket net.Listener, c *console) (err error) {
 	life, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 	group, life := errgroup.WithContext(life)
-	engine := repl.NewEngine(n)
 	path, service := bench.Handler(n, versionText())
 	server := &attach.Server{
 		Session: engine, Node: s.Name, Cluster: s.Cluster, Die: die,
