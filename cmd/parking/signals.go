@@ -6,7 +6,10 @@ import (
 	"os/signal"
 	"sync/atomic"
 	"syscall"
+	"time"
 
+	"parking/node"
+	"parking/node/discover"
 	"parking/repl/prompt"
 )
 
@@ -109,10 +112,21 @@ func (s *signals) exit(err error) error {
 	return err
 }
 
-// stopOrGoOn is the node's Signal.
-func stopOrGoOn(pid int, stop bool) error {
-	if stop {
-		return syscall.Kill(pid, syscall.SIGSTOP)
+// stops is how long a process may take, of which one thread is told first, until
+// none of them runs any more.
+const stops = 20 * time.Millisecond
+
+// stopOrGoOn returns the node's Signal. What it stops has not locked the runtime
+// directory dir, which the others need to let it go on.
+func stopOrGoOn(dir string) node.Signal {
+	return func(pid int, stop bool) error {
+		if !stop {
+			return syscall.Kill(pid, syscall.SIGCONT)
+		}
+		return discover.Alone(dir, func() error {
+			err := syscall.Kill(pid, syscall.SIGSTOP)
+			time.Sleep(stops)
+			return err
+		})
 	}
-	return syscall.Kill(pid, syscall.SIGCONT)
 }

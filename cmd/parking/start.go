@@ -69,14 +69,14 @@ func listen(s settings, last int, log *slog.Logger) (member.Transport, error) {
 	return t, nil
 }
 
-func config(s settings, keys *cookie.Keys, network member.Transport, dir node.Directory, log *slog.Logger) node.Config {
+func config(s settings, keys *cookie.Keys, network member.Transport, near *neighbours, log *slog.Logger) node.Config {
 	cfg := node.DefaultConfig()
-	cfg.Name, cfg.Cluster, cfg.Keys, cfg.Network, cfg.Directory = s.Name, s.Cluster, keys, network, dir
+	cfg.Name, cfg.Cluster, cfg.Keys, cfg.Network, cfg.Directory = s.Name, s.Cluster, keys, network, near
 	cfg.Join, cfg.MustJoin = s.Join, s.scripted()
 	cfg.Gates = node.Setting{Value: s.Gates, Given: s.given("gates")}
 	cfg.Spaces = node.Setting{Value: s.Spaces, Given: s.given("spaces")}
 	cfg.Push, cfg.Ack = node.Push(s.Push), s.Ack
-	cfg.NoFaults, cfg.Signal, cfg.Die, cfg.Log = s.NoFaults, stopOrGoOn, dieByOrder(s.Name), log
+	cfg.NoFaults, cfg.Signal, cfg.Die, cfg.Log = s.NoFaults, stopOrGoOn(near.dir), dieByOrder(s.Name), log
 	var seed [16]byte
 	_, _ = crand.Read(seed[:]) // never fails
 	cfg.Rand = rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:])))

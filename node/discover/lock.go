@@ -42,6 +42,17 @@ func lockDir(dir string) (*os.File, error) {
 	}
 }
 
+// Alone runs f while no other process has dir locked: whom f stops does not hold
+// everybody up. It waits as [ClaimName] does.
+func Alone(dir string, f func() error) error {
+	guard, err := lockDir(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock(guard)
+	return f()
+}
+
 // tryLock opens the file at path, which must be of the given type, and takes
 // its lock without waiting. The error is errHeld if somebody else has it, and
 // wraps fs.ErrNotExist if there is no file and flag does not make one.

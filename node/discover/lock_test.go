@@ -93,3 +93,23 @@ func TestOddFilesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// While one is alone nobody else has the directory locked.
+func TestAlone(t *testing.T) {
+	dir := t.TempDir()
+	own := errors.New("its own")
+	err := Alone(dir, func() error {
+		if _, err := tryLock(dir, os.O_RDONLY, fs.ModeDir); !errors.Is(err, errHeld) {
+			t.Errorf("another has locked the directory, too: %v", err)
+		}
+		return own
+	})
+	if !errors.Is(err, own) {
+		t.Errorf("the error is %v", err)
+	}
+	f, err := tryLock(dir, os.O_RDONLY, fs.ModeDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock(f)
+}
