@@ -112,6 +112,11 @@ func (s *signals) exit(err error) error {
 	return err
 }
 
+// inBackground has the process go on where the shell has taken its terminal: it
+// does so from a node that another has paused. Its prompt waits for fg, and the
+// node is not stopped again by what it does to the terminal.
+func inBackground() { signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU) }
+
 // stops is how long a process may take, of which one thread is told first, until
 // none of them runs any more.
 const stops = 20 * time.Millisecond

@@ -26,6 +26,7 @@ func (c *console) prompt(ctx context.Context) error {
 	}
 	c.showing.Store(true)
 	c.aside.put(above)
+	inBackground()
 	c.signals.prompting.Store(true)
 	gone := c.watch(ctx, above)
 	defer func() {

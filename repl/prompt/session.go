@@ -10,6 +10,7 @@ import (
 
 	goprompt "github.com/c-bata/go-prompt"
 	"github.com/mattn/go-runewidth"
+	"golang.org/x/sys/unix"
 )
 
 // escapeTime is how long an Esc waits for the rest of a sequence before it
@@ -163,6 +164,11 @@ func (s *session) readKeys() {
 		s.keys.typed(t.feed(buf[:n]))
 		switch {
 		case err == nil:
+		case errors.Is(err, unix.EIO) && s.tty.background():
+			if !s.foreground() {
+				return
+			}
+			s.keys.redraw()
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			s.keys.end()
 			return
@@ -170,6 +176,23 @@ func (s *session) readKeys() {
 			s.keys.typed([]token{t.escape()})
 		}
 	}
+}
+
+// backgroundLook is how often is looked whether the terminal is ours again.
+const backgroundLook = 50 * time.Millisecond
+
+// foreground waits until the terminal is ours again, and returns false if the
+// session has ended before. No signal says so where the shell does not know that
+// the process runs, or that it was stopped.
+func (s *session) foreground() bool {
+	for s.tty.background() {
+		select {
+		case <-s.done:
+			return false
+		case <-time.After(backgroundLook):
+		}
+	}
+	return true
 }
 
 // receive passes on what comes from outside, until the session is closed. It

@@ -134,10 +134,18 @@ func (t *terminal) edited() unix.Termios {
 	return m
 }
 
+// background reports whether the terminal is another job's: the shell has taken it
+// from a process that was stopped, and gives it back by fg. Until then its modes and
+// what is on it are not ours.
+func (t *terminal) background() bool {
+	front, err := unix.IoctlGetInt(t.fd, unix.TIOCGPGRP)
+	return err == nil && front != unix.Getpgrp()
+}
+
 func (t *terminal) setMode(m *unix.Termios, midline bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.restored {
+	if t.restored || t.background() {
 		return
 	}
 	t.midline = midline
@@ -150,7 +158,7 @@ func (t *terminal) setMode(m *unix.Termios, midline bool) {
 // terminal is gone.
 func (t *terminal) write(p []byte) {
 	t.mu.Lock()
-	skip := len(p) == 0 || t.stuck || t.restored
+	skip := len(p) == 0 || t.stuck || t.restored || t.background()
 	if t.hurried {
 		t.setWriteDeadline()
 	}
@@ -185,6 +193,9 @@ func (t *terminal) restore() {
 		return
 	}
 	t.restored = true
+	if t.background() {
+		return
+	}
 	_ = unix.IoctlSetTermios(t.fd, setTermios, &t.saved)
 	reset := pasteOff + showing
 	if t.midline {
