@@ -168,7 +168,6 @@ func (s *session) readKeys() {
 			if !s.foreground() {
 				return
 			}
-			s.keys.redraw()
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			s.keys.end()
 			return
@@ -178,12 +177,12 @@ func (s *session) readKeys() {
 	}
 }
 
-// backgroundLook is how often is looked whether the terminal is ours again.
+// backgroundLook is how often is looked whether the terminal is ours again. No
+// signal says so where the shell knows that the process runs.
 const backgroundLook = 50 * time.Millisecond
 
 // foreground waits until the terminal is ours again, and returns false if the
-// session has ended before. No signal says so where the shell does not know that
-// the process runs, or that it was stopped.
+// session has ended before.
 func (s *session) foreground() bool {
 	for s.tty.background() {
 		select {
@@ -199,6 +198,8 @@ func (s *session) foreground() bool {
 // never waits for the terminal.
 func (s *session) receive(ctx context.Context) {
 	events, resize, interrupt, done := s.cfg.Events, s.cfg.Resize, s.cfg.Interrupt, ctx.Done()
+	var look <-chan time.Time // while the terminal is not ours
+	back := false             // it is ours since the last look: the shell may put its modes in force yet
 	for {
 		select {
 		case <-s.done:
@@ -220,6 +221,17 @@ func (s *session) receive(ctx context.Context) {
 				continue
 			}
 			s.keys.redraw()
+			if s.tty.background() {
+				look = time.After(backgroundLook)
+			}
+		case <-look:
+			was := back
+			if back = !s.tty.background(); was && back {
+				look, back = nil, false
+				s.keys.redraw()
+				continue
+			}
+			look = time.After(backgroundLook)
 		case _, ok := <-interrupt:
 			if !ok {
 				interrupt = nil
