@@ -60,7 +60,7 @@ type brittle struct {
 func (c brittle) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b[:min(len(b), 4096)])
 	if left := c.left.Add(-int64(n)); left <= 0 && left+int64(n) > 0 {
-		c.Conn.Close()
+		c.Close()
 		return 0, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 	}
 	return n, err

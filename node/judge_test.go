@@ -104,7 +104,7 @@ func (m *model) ended(x *told) {
 			}
 		}
 		// An exit tells no plate to who does not know the entry that it ends.
-		if len(x.made) == 0 && !(x.out && x.byGate && (!x.only || len(live(x.before)) == 0)) {
+		if len(x.made) == 0 && (!x.out || !x.byGate || x.only && len(live(x.before)) > 0) {
 			m.broken("accepted, and its own node does not show it: %v", x)
 		}
 		if x.out && !x.byGate {

@@ -202,7 +202,7 @@ func TestASeedDrawsItsSchedule(t *testing.T) {
 		}
 		return all
 	}
-	if drawn(1) != drawn(1) || drawn(1) == drawn(2) {
+	if first := drawn(1); first != drawn(1) || first == drawn(2) {
 		t.Error("a seed does not draw its own schedule")
 	}
 }

@@ -58,7 +58,9 @@ func (c *call) verdict(r verdict.Report) error {
 			if f.Level != verdict.Breach && len(f.Events) == 0 {
 				continue
 			}
-			say("   ", string(f.Level)+": "+f.Text)
+			if f.Level == verdict.Breach || len(k.Findings) > 1 { // else the line above has said it
+				say("   ", string(f.Level)+": "+f.Text)
+			}
 			for _, e := range f.Events {
 				say("     "+e.At.Local().Format("15:04:05.000")+"  ", e.Node+"  "+e.Text)
 				lines[len(lines)-1] = c.paint.dim(lines[len(lines)-1])

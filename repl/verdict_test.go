@@ -57,7 +57,7 @@ func TestVerdictAnswers(t *testing.T) {
 			" resurrected  none      0 exits stand",
 			" capacity     kept      1 of 2 at most",
 			" gates        one each  each had one owner throughout",
-			" refusals     fair      0 decisions justified by what the node could know",
+			" refusals     none      nothing was refused, and no gate let anything in",
 			"judged by the histories of gary harry larry",
 			"",
 		}, "\n"))
@@ -77,7 +77,7 @@ func TestVerdictAnswers(t *testing.T) {
 			" resurrected  none   1 exit stands",
 			" capacity     over   3 of 2 at most, N s (FROM-TO), partition larry | gary harry",
 			" gates        split  gates 1-4 had two owners for N s, partition larry | gary harry",
-			" refusals     fair   0 decisions justified by what the node could know",
+			" refusals     none   nothing was refused, and no gate let anything in",
 			allows["crdt"],
 			"judged by the histories of gary harry larry",
 			"",

@@ -131,9 +131,9 @@ func newEncoder() encoder { return encoder{index: make(map[Life]int)} }
 
 func (e *encoder) append(b []byte, r *Record) []byte {
 	b = append(b, byte(r.Kind))
-	real := r.Real.UnixMicro()
-	b = binary.AppendVarint(b, real-e.real)
-	e.real = real
+	at := r.Real.UnixMicro()
+	b = binary.AppendVarint(b, at-e.real)
+	e.real = at
 	for _, f := range kinds[r.Kind].fields {
 		switch f {
 		case fStamp:
@@ -164,7 +164,7 @@ func (e *encoder) append(b []byte, r *Record) []byte {
 		case fNeed:
 			b = binary.AppendVarint(b, int64(r.Need))
 		case fAsked:
-			b = binary.AppendVarint(b, real-r.Asked.UnixMicro())
+			b = binary.AppendVarint(b, at-r.Asked.UnixMicro())
 			b = binary.AppendUvarint(b, r.Stamp-r.AskedStamp)
 		}
 	}

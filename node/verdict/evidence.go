@@ -121,10 +121,10 @@ func outcome(checks []Check) Outcome {
 	out := Kept
 	for _, c := range checks {
 		for _, f := range c.Findings {
-			switch {
-			case f.Level == Breach:
+			switch f.Level {
+			case Breach:
 				return Broken
-			case f.Level == Open:
+			case Open:
 				out = Inconclusive
 			}
 		}

@@ -69,17 +69,13 @@ func (s spell) lasted() time.Duration { return s.to.Sub(s.from) }
 
 // readFaults returns the faults that were in force, and when.
 func (j *judge) readFaults() (all []spell) {
-	type one struct {
-		spell
-		ended bool
-	}
-	byID := make(map[uint64]*one)
+	byID := make(map[uint64]*spell)
 	for i := range j.histories {
 		mine := make(map[uint64]bool) // in force there, as far as was read
 		for _, r := range j.histories[i].Records {
 			switch f := byID[r.First]; {
 			case r.Kind == history.Faulted && f == nil:
-				byID[r.First] = &one{spell: spell{from: r.Real, to: r.Real, what: r.Text}}
+				byID[r.First] = &spell{from: r.Real, to: r.Real, what: r.Text}
 				mine[r.First] = true
 			case r.Kind == history.Faulted:
 				if r.Real.Before(f.from) {
@@ -105,7 +101,7 @@ func (j *judge) readFaults() (all []spell) {
 	}
 	for _, f := range byID {
 		f.open = !f.to.Before(j.Now)
-		all = append(all, f.spell)
+		all = append(all, *f)
 	}
 	slices.SortFunc(all, func(a, b spell) int { return a.from.Compare(b.from) })
 	return all

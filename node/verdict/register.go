@@ -21,7 +21,7 @@ func (m *model) register() *register { return &register{m: m, last: make(map[int
 func (r *register) add(o *op) {
 	m := r.m
 	r.live = slices.DeleteFunc(r.live, func(e *op) bool { return e == o || m.sawBefore(o, e) })
-	if last, any := r.last[o.life]; !any || last < o.place {
+	if last, known := r.last[o.life]; !known || last < o.place {
 		r.last[o.life] = o.place
 	}
 	// Whatever a node wrote after it saw this one supersedes it, the latest too.
