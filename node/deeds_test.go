@@ -39,11 +39,6 @@ func (s *sim) do(d deed) {
 		}
 	case unplug:
 		s.unplug(a, d.span)
-	case freeze:
-		s.say("%s is frozen for %v", a.name, d.span)
-		host := a.life.host
-		host.Freeze(true)
-		time.AfterFunc(d.span, func() { host.Freeze(false) })
 	default:
 		n := a.life
 		s.doing.Go(func() { s.order(d, n, a, b, up) })
@@ -89,13 +84,22 @@ func (s *sim) order(d deed, n *lively, a, b *slot, up []*slot) {
 	case clock:
 		what += fmt.Sprint(" of ", b.name, " ", d.span)
 		err = n.SetClock(ctx, b.name, d.span, what)
+	case freeze:
+		what += fmt.Sprint(" ", b.name, " ", d.span)
+		over := s.notes(b.name + " stands still") // until then, if who has stopped it dies
+		s.mu.Lock()
+		s.thawed = append(s.thawed, over)
+		s.mu.Unlock()
+		_, err = n.Pause(ctx, b.name, d.span, what)
 	case mend:
 		which := node.Selection{All: true}
 		if d.bits%3 > 0 {
 			which = node.Selection{Nodes: []string{b.name}}
 		}
 		what += fmt.Sprint(" ", which)
-		_, _, _, err = n.Heal(ctx, which)
+		_, _, err = n.Mend(ctx, which)
+		_, _, _, err2 := n.Heal(ctx, which)
+		err = errors.Join(err, err2)
 	case partition:
 		groups := make([][]string, 2+d.bits>>62%2)
 		for i, x := range up {
@@ -216,6 +220,8 @@ func (s *sim) crash(x *slot) {
 	s.lab.mu.Unlock()
 	s.model.dies(x.life, s.stay(x))
 	s.goes(x)
+	_ = x.life.host.Shutdown()
+	s.past.dies(x.life)
 	s.lab.crash(x.name)
 	s.say("%s crashes", x.name)
 }
@@ -250,8 +256,11 @@ func (s *sim) unplug(x *slot, span time.Duration) {
 			s.plug(x.life.host, o.life.host, false)
 		}
 	}
-	host := x.life.host
-	time.AfterFunc(span, func() { s.replug(host) })
+	host, over := x.life.host, s.notes(x.name+" unplugged")
+	time.AfterFunc(span, func() {
+		s.replug(host)
+		over()
+	})
 }
 
 func (s *sim) plug(a, b *simnet.Host, in bool) {
@@ -276,4 +285,38 @@ func (s *sim) replug(h *simnet.Host) {
 			s.plug(p[0], p[1], true)
 		}
 	}
+}
+
+// thaw lets all go on that stand still.
+func (s *sim) thaw() {
+	for _, x := range s.up() {
+		x.life.host.Freeze(false)
+	}
+	s.mu.Lock()
+	thawed := s.thawed
+	s.thawed = nil
+	s.mu.Unlock()
+	for _, over := range thawed {
+		over()
+	}
+}
+
+// notes writes a fault that nodes do not know of into the histories of those
+// that are ready, and returns what writes its end.
+func (s *sim) notes(what string) (over func()) {
+	s.mu.Lock()
+	s.faults++
+	id := s.faults
+	s.mu.Unlock()
+	write := func(what string, over bool) {
+		for _, n := range s.living() {
+			select {
+			case <-n.Ready():
+				n.Notes(id, what, over)
+			default:
+			}
+		}
+	}
+	write(what, false)
+	return func() { write("", true) }
 }

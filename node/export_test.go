@@ -63,6 +63,18 @@ func (n *Node) Mark() (crdt.Digest, crdt.Version) { return n.store.Mark() }
 // Version returns what this replica has seen.
 func (n *Node) Version() crdt.Version { return n.store.Version() }
 
+// History returns which life this node is, and its history, nil if it has none.
+func (n *Node) History() (history.Life, [][]byte) { return life(n.replica), n.hist.Segments() }
+
+// Notes writes a fault, or its end, into this node's history.
+func (n *Node) Notes(id uint64, what string, over bool) {
+	r := history.Record{Kind: history.Faulted, First: id, Text: what}
+	if over {
+		r.Kind = history.Mended
+	}
+	n.hist.Add(r)
+}
+
 // Bus is where a node's events go.
 type Bus struct{ *bus }
 

@@ -24,20 +24,22 @@ func judge(s *sim) []string {
 		}
 	}
 	wrong := s.model.agreed(now, nodes[0].Version(), nodes[0].Spaces(), nodes[0].Gates())
-	return append(wrong, verdictOn(s, nodes[0])...)
+	return append(wrong, verdictOn(s, nodes[s.sum.stretches%len(nodes)])...)
 }
 
-// verdictOn tells what the product's own verdict finds broken: it goes by the
-// histories of the nodes, and knows nothing of the test.
+// verdictOn tells what the product's own verdict finds that is not allowed. It goes
+// by the histories of the nodes, and knows nothing of the test.
 func verdictOn(s *sim, n *lively) (wrong []string) {
-	r, err := n.Verdict(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	r, err := n.Verdict(ctx)
 	if err != nil {
 		return []string{"no verdict: " + err.Error()}
 	}
 	for _, c := range r.Checks {
 		for _, f := range c.Findings {
-			if f.Level == verdict.Breach {
-				wrong = append(wrong, fmt.Sprintf("verdict: %s: %s %v", c.Name, f.Text, f.Events))
+			if f.Level != verdict.Allowed {
+				wrong = append(wrong, fmt.Sprintf("verdict at %s: %s, %s: %s %v", n.Name(), c.Name, f.Level, f.Text, f.Events))
 			}
 		}
 	}

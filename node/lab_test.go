@@ -33,7 +33,7 @@ type lab struct {
 	nodes map[string]*lively // the latest of each name
 	all   []*lively
 	dir   []node.Neighbour
-	past  *history.Memory    // the nodes' histories
+	past  *archive           // the nodes' histories
 	tweak func(*lively)      // each node, before it runs
 	setup func(*node.Config) // of each node
 }
@@ -71,7 +71,7 @@ func inBubble(t *testing.T, seed uint64, f func(*testing.T, *lab)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{
 			t: t, net: simnet.New(seed, 200*time.Microsecond), seed: seed,
-			rand: rand.New(rand.NewPCG(seed, 2)), port: 7000, nodes: make(map[string]*lively), past: history.NewMemory(),
+			rand: rand.New(rand.NewPCG(seed, 2)), port: 7000, nodes: make(map[string]*lively), past: &archive{Memory: history.NewMemory()},
 		}
 		defer l.close()
 		f(t, l)

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -36,8 +37,9 @@ const (
 // were told that it is.
 //
 // The seed drives the schedule, the network and the nodes. Round i of a seed is
-// round 0 of seed+i, with the same flags or -sim.duration=10m. The same seed plays the same schedule again; how the
-// goroutines of one moment take turns, and what Serf draws, is not in its hands.
+// round 0 of seed+i, with the same flags or -sim.duration=10m. The same seed plays
+// the same schedule again; how the goroutines of one moment take turns, and what
+// Serf draws, is not in its hands.
 func TestSimulation(t *testing.T) {
 	for size, long := range map[int]time.Duration{3: 2 * time.Minute, 7: time.Minute, 20: 20 * time.Second} {
 		if testing.Short() || raceEnabled {
@@ -108,6 +110,8 @@ type sim struct {
 	said      []string // since all last agreed
 	before    []string // in the stretch before
 	unplugged map[[2]*simnet.Host]bool
+	thawed    []func() // write that nobody stands still any more
+	faults    uint64   // that nodes do not know of
 }
 
 // slot is a name and its port, and the life that it has, if any.
@@ -275,24 +279,24 @@ func (s *sim) compare() {
 func (s *sim) mend() time.Duration {
 	s.say("the stretch ends")
 	s.replug(nil)
-	for _, x := range s.up() {
-		x.life.host.Freeze(false)
-	}
+	s.thaw()
 	s.doing.Wait()
 	for _, x := range s.up() {
 		s.await(x.life)
 	}
 	// What was ordered and is on its way to who could not answer comes first.
 	time.Sleep(2 * time.Second)
+	s.thaw()
 	begin := time.Now()
 	for i, x := range s.up() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		if i == 0 || x.life.Ails() > 0 { // one order should do, but for those who do not know each other
+			resumed, clocks, err := x.life.Mend(ctx, node.Selection{All: true})
+			healed, untold, apart, err2 := x.life.Heal(ctx, node.Selection{All: true})
+			s.say("healed at %s: %d links, untold %v, apart %v, resumed %v, clocks %v, %v", x.name, len(healed), untold, apart, resumed, clocks, errors.Join(err, err2))
+		}
 		if err := x.life.SetClock(ctx, x.name, 0, "clock"); err != nil {
 			s.t.Errorf("the clock of %s: %v", x.name, err)
-		}
-		if i == 0 || x.life.Ails() > 0 { // one order should do, but for those who do not know each other
-			healed, untold, apart, err := x.life.Heal(ctx, node.Selection{All: true})
-			s.say("healed at %s: %d links, untold %v, apart %v, %v", x.name, len(healed), untold, apart, err)
 		}
 		cancel()
 	}
