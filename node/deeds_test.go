@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"parking/lot"
+	"parking/lot/crdt"
 	"parking/node"
 	"parking/node/fault"
 	"parking/node/member"
@@ -151,9 +152,13 @@ func (s *sim) pass(ctx context.Context, d deed, n *lively) {
 	if err := s.isReady(ctx, n); err != nil {
 		return
 	}
+	if x.ack = max(0, int(d.bits>>16%16)-12); x.ack > 0 {
+		ctx = node.WithAck(ctx, x.ack)
+	}
 	if d.bits>>8%16 > 0 { // now and then one that is not
 		x.gate = 1 + (x.gate-1)%lot.GateID(n.Gates())
 	}
+	pruned := s.prunes()
 	x.begin = time.Now()
 	s.model.begin(x)
 	x.before, x.range0[0], x.wasFull = n.Traces(x.plate), n.Gates(), s.someFull()
@@ -173,6 +178,9 @@ func (s *sim) pass(ctx context.Context, d deed, n *lively) {
 	x.answered = !n.dead && ctx.Err() == nil
 	s.lab.mu.Unlock()
 	s.model.ended(x)
+	if x.accepted() && s.prunes() == pruned {
+		s.model.held(x, s.everHad(x))
+	}
 	s.say("%v", x)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,6 +194,20 @@ func (s *sim) pass(ctx context.Context, d deed, n *lively) {
 	default:
 		s.sum.answers["ok"]++
 	}
+}
+
+// everHad returns how many lives, dead ones too, have all that x wrote.
+func (s *sim) everHad(x *told) (had int) {
+	s.lab.mu.Lock()
+	all := slices.Clone(s.all)
+	s.lab.mu.Unlock()
+	for _, n := range all {
+		v := n.Version()
+		if !slices.ContainsFunc(x.made, func(d crdt.Dot) bool { return !v.Contains(d) }) {
+			had++
+		}
+	}
+	return had
 }
 
 func (s *sim) isReady(ctx context.Context, n *lively) error {

@@ -63,6 +63,11 @@ func (n *Node) Mark() (crdt.Digest, crdt.Version) { return n.store.Mark() }
 // Version returns what this replica has seen.
 func (n *Node) Version() crdt.Version { return n.store.Version() }
 
+// KeepLog bounds the log of what others may lack; before Run only.
+func (n *Node) KeepLog(most int) {
+	n.store = replicate.NewStore(crdt.New(n.replica, most), n.observe)
+}
+
 // History returns which life this node is, and its history, nil if it has none.
 func (n *Node) History() (history.Life, [][]byte) { return life(n.replica), n.hist.Segments() }
 

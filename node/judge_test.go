@@ -55,12 +55,13 @@ func sameDots(a, b []crdt.Dot) bool {
 // were last known to agree, and what was in the lot then. It knows of no kernel
 // but what each node's user could read.
 type model struct {
-	mu   sync.Mutex
-	all  []*told
-	base map[lot.Plate][]crdt.Dot // what all agreed on
-	lost map[crdt.Dot]bool        // of those: died with all who had it
-	seen crdt.Version             // by all, then
-	gone map[crdt.Dot]bool        // what was in a lot, or told so, and is not any more
+	mu    sync.Mutex
+	all   []*told
+	base  map[lot.Plate][]crdt.Dot // what all agreed on
+	lost  map[crdt.Dot]bool        // of those: died with all who had it
+	seen  crdt.Version             // by all, then
+	brief bool                     // logs are
+	gone  map[crdt.Dot]bool        // what was in a lot, or told so, and is not any more
 
 	spaces, gates []int // what was set, or all agreed on
 	wrong         []string
@@ -105,8 +106,9 @@ func (m *model) ended(x *told) {
 				x.made = append(x.made, t.Dot)
 			}
 		}
-		// An exit tells no plate to who does not know the entry that it ends.
-		if len(x.made) == 0 && (!x.out || !x.byGate || x.only && len(live(x.before)) > 0) {
+		// An exit tells no plate to who does not know the entry that it ends, and
+		// is forgotten once the log is full of others.
+		if len(x.made) == 0 && (!x.out || !m.brief && (!x.byGate || x.only && len(live(x.before)) > 0)) {
 			m.broken("accepted, and its own node does not show it: %v", x)
 		}
 		if x.out && !x.byGate {
@@ -133,8 +135,18 @@ func (m *model) ended(x *told) {
 		m.broken("refused for its gate, of %v gates: %v", x.range0, x)
 	case code == lot.Full && (!x.byGate || x.out || !x.wasFull):
 		m.broken("refused as full, and no lot was: %v", x)
+	case code == lot.Unknown && x.ack > 0: // it is recorded there, and others may have it
 	case code != lot.Present && code != lot.Absent && code != lot.Range && !x.byGate:
 		m.broken("refused for no reason that its own node could have: %v", x)
+	}
+}
+
+// held judges a write that was to be answered once other nodes had it.
+func (m *model) held(x *told, had int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(x.made) > 0 && had <= x.ack {
+		m.broken("accepted, and only %d nodes have it: %v", had, x)
 	}
 }
 

@@ -36,6 +36,10 @@ const (
 // members, the state, one owner for each gate; and the lot is what its users
 // were told that it is.
 //
+// Changes go straight to each node in every fourth seed, by gossip in the others.
+// In every second seed who is forty changes behind is sent whole states. Of five
+// writes one waits for other nodes.
+//
 // The seed drives the schedule, the network and the nodes. Round i of a seed is
 // round 0 of seed+i, with the same flags or -sim.duration=10m. The same seed plays
 // the same schedule again; how the goroutines of one moment take turns, and what
@@ -112,6 +116,7 @@ type sim struct {
 	unplugged map[[2]*simnet.Host]bool
 	thawed    []func() // write that nobody stands still any more
 	faults    uint64   // that nodes do not know of
+	pruned    int      // how often; under lab.mu
 }
 
 // slot is a name and its port, and the life that it has, if any.
@@ -127,8 +132,15 @@ func newSim(l *lab, size int, brief bool) *sim {
 	for i := range size + spares {
 		s.slots = append(s.slots, &slot{name: fmt.Sprintf("node-%d", i+1), port: 7001 + i})
 	}
+	push := node.Gossip
+	if l.seed%4 == 3 {
+		push = node.Fanout
+	}
+	if l.seed%2 == 1 {
+		l.tweak, s.model.brief = func(n *lively) { n.KeepLog(40) }, true
+	}
 	// Quiet times cost what gossip and pulls cost.
-	l.setup = func(c *node.Config) { c.Gossip = 100 * time.Millisecond }
+	l.setup = func(c *node.Config) { c.Gossip, c.Push = 100*time.Millisecond, push }
 	return s
 }
 
@@ -205,6 +217,7 @@ func (s *sim) launch(x *slot) {
 func (s *sim) prune() {
 	s.lab.mu.Lock()
 	defer s.lab.mu.Unlock()
+	s.pruned++
 	s.all = slices.DeleteFunc(s.all, func(n *lively) bool {
 		select {
 		case err := <-n.done:
@@ -214,6 +227,12 @@ func (s *sim) prune() {
 			return false
 		}
 	})
+}
+
+func (s *sim) prunes() int {
+	s.lab.mu.Lock()
+	defer s.lab.mu.Unlock()
+	return s.pruned
 }
 
 // up returns those that run, or start, and were not told to go.

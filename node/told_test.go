@@ -19,6 +19,7 @@ type told struct {
 	gate       lot.GateID
 	byGate     bool // through the gate's process, which may run elsewhere
 	only       bool // nobody else ever enters that plate
+	ack        int  // how many other nodes were to have it
 	begin, end time.Time
 
 	before, after []crdt.Trace
@@ -51,6 +52,9 @@ func (x *told) String() string {
 		answer = "ok"
 	case x.answered:
 		answer = x.err.Error()
+	}
+	if x.ack > 0 {
+		verb += fmt.Sprint(" ack ", x.ack)
 	}
 	s := fmt.Sprintf("%s %s gate %d at %s (%v to %v): %s", verb, x.plate, x.gate, x.at.Name(), x.begin.Format("04:05.000"), x.end.Format("04:05.000"), answer)
 	if len(x.made) > 0 {
