@@ -21,15 +21,8 @@ import (
 	"parking/node/peer"
 )
 
-const (
-	// orderTimeout is how long a node may take to carry out an order.
-	orderTimeout = time.Second
-	// healTimeout is how long the nodes that a heal rejoins may take to see each
-	// other alive again.
-	healTimeout = 3 * time.Second
-	// maxClock bounds how far a clock can be put off.
-	maxClock = 365 * 24 * time.Hour
-)
+// orderTimeout is how long a node may take to carry out an order.
+const orderTimeout = time.Second
 
 // direct dials without faults: orders go by it.
 type direct struct{ net member.Transport }
@@ -37,25 +30,6 @@ type direct struct{ net member.Transport }
 // Dial implements peer.Dialer.
 func (d direct) Dial(addr, name string, timeout time.Duration) (net.Conn, error) {
 	return d.net.DialAddressTimeout(member.Address{Addr: addr, Name: name}, timeout)
-}
-
-// clockOff returns how far this node's wall clock was put off.
-func (n *Node) clockOff() time.Duration { return time.Duration(n.off.Load()) }
-
-func (n *Node) putOff(d time.Duration) error {
-	if err := checkClock(d); err != nil {
-		return err
-	}
-	n.off.Store(int64(d))
-	n.log.Info("clock put off", "by", d)
-	return nil
-}
-
-func checkClock(d time.Duration) error {
-	if d < -maxClock || d > maxClock {
-		return lot.Refuse(lot.Range, "clock %v: it can be off by %v at most", d, maxClock)
-	}
-	return nil
 }
 
 // nameAt returns which node has that address, as far as this one knows.
@@ -227,120 +201,16 @@ func (n *Node) checkNode(name string) error {
 	return nil
 }
 
-// A Selection is which links are healed: all of them, those that touch one of
-// the nodes, or those that are named.
-type Selection struct {
-	All   bool
-	Nodes []string
-	Links []fault.Link
-}
-
-func (s Selection) has(l fault.Link) bool {
-	return s.All || slices.Contains(s.Nodes, l.From) || slices.Contains(s.Nodes, l.To) || slices.Contains(s.Links, l)
-}
-
-// of is has, of whatever fault.
-func (s Selection) of(_ fault.Fault, l fault.Link) bool { return s.has(l) }
-
-// Heal makes links good again on all nodes, and waits until the nodes at their
-// ends see each other alive, for three seconds at most. It returns the links
-// that were bad; untold are nodes that did not answer; and apart which pairs do
-// not see each other, as links from who does not see.
-func (n *Node) Heal(ctx context.Context, which Selection) (healed []fault.Link, untold []string, apart []fault.Link, err error) {
-	if err := cmp.Or(n.CheckFaults(), n.await(ctx)); err != nil {
-		return nil, nil, nil, err
-	}
-	for _, name := range which.Nodes {
-		if err := n.checkNode(name); err != nil {
-			return nil, nil, nil, err
-		}
-	}
-	for _, l := range which.Links {
-		if err := cmp.Or(n.checkNode(l.From), n.checkNode(l.To)); err != nil {
-			return nil, nil, nil, err
-		}
-	}
-	n.log.Info("heal ordered", "all", which.All, "nodes", which.Nodes, "links", which.Links)
-	all := make(map[fault.Link]bool)
-	var mu sync.Mutex
-	add := func(links []fault.Link) {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, l := range links {
-			all[l] = true
-		}
-	}
-	add(n.lift(which.of, n.self.Node, ""))
-	req := &wire.HealRequest{All: which.All, Nodes: which.Nodes, Links: encodeLinks(which.Links)}
-	failed := n.tell(ctx, n.present(), func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
-		reply, err := k.Heal(ctx, connect.NewRequest(req))
-		if err != nil {
-			return nil, err
-		}
-		add(decodeLinks(reply.Msg.GetHealed()))
-		return reply.Msg.GetVerdict(), nil
-	})
-	n.healed()
-	healed = slices.SortedFunc(maps.Keys(all), fault.Link.Compare)
-	untold = slices.DeleteFunc(unreached(failed), func(name string) bool {
-		return !slices.ContainsFunc(healed, func(l fault.Link) bool { return l.From == name || l.To == name })
-	})
-	return healed, untold, n.rejoined(ctx, healed), nil
-}
-
-// rejoined waits until the nodes at the ends of those links see each other, and
-// returns who does not see whom.
-func (n *Node) rejoined(ctx context.Context, links []fault.Link) (apart []fault.Link) {
-	ctx, cancel := context.WithTimeout(ctx, healTimeout)
-	defer cancel()
-	for {
-		sees := map[string][]string{n.self.Node: n.view.others()}
-		var mu sync.Mutex
-		n.tell(ctx, n.present(), func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
-			reply, err := k.Faults(ctx, connect.NewRequest(&wire.FaultsRequest{}))
-			if err != nil {
-				return nil, err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			sees[k.Peer().Name] = reply.Msg.GetSees()
-			return nil, nil
-		})
-		apart = slices.DeleteFunc(slices.Clone(links), func(l fault.Link) bool {
-			seen, answers := sees[l.From]
-			_, there := sees[l.To]
-			return !answers || !there || slices.Contains(seen, l.To)
-		})
-		if len(apart) == 0 || !sleep(ctx, 20*time.Millisecond) {
-			return apart
-		}
-	}
-}
-
-// healed makes this node look for those it lost at once.
-func (n *Node) healed() {
-	select {
-	case n.mended <- struct{}{}:
-	default:
-	}
-}
-
-// takeBack heals what came by one order.
-func (n *Node) takeBack(ctx context.Context, from []Member, id uint64) {
-	n.withdraw(id, n.self.Node)
-	n.tell(ctx, from, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
-		reply, err := k.Heal(ctx, connect.NewRequest(&wire.HealRequest{Id: id}))
-		if err != nil {
-			return nil, err
-		}
-		return reply.Msg.GetVerdict(), nil
-	})
-}
-
 // A FaultState is a fault in force, and on which nodes.
 type FaultState struct {
 	fault.Fault
 	On []string
+}
+
+// inForce returns what is in force by this node: on its links, on nodes of its
+// host, on its clock.
+func (n *Node) inForce() []fault.Fault {
+	return slices.Concat(n.faults.Faults(), n.paused.faults(), n.clock.faults())
 }
 
 // Faults returns what is in force on the nodes that can be reached, the oldest
@@ -365,7 +235,7 @@ func (n *Node) Faults(ctx context.Context) (all []FaultState, err error) {
 			}
 		}
 	}
-	add(n.self.Node, append(n.faults.Faults(), n.paused.faults()...))
+	add(n.self.Node, n.inForce())
 	n.tell(ctx, n.present(), func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
 		reply, err := k.Faults(ctx, connect.NewRequest(&wire.FaultsRequest{}))
 		if err != nil {
@@ -386,30 +256,4 @@ func (n *Node) Faults(ctx context.Context) (all []FaultState, err error) {
 	}
 	slices.SortFunc(all, func(a, b FaultState) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })
 	return all, nil
-}
-
-// SetClock puts the wall clock of a node off by d, as what was ordered.
-func (n *Node) SetClock(ctx context.Context, name string, d time.Duration, what string) error {
-	if err := cmp.Or(n.CheckFaults(), n.await(ctx), checkClock(d), n.checkNode(name)); err != nil {
-		return err
-	}
-	if name == n.self.Node {
-		return n.setClock(d, n.self.Node, what)
-	}
-	n.log.Info("clock ordered", "node", name, "by", d)
-	m, _ := n.view.find(name)
-	err := n.tell(ctx, []Member{m}, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
-		reply, err := k.Clock(ctx, connect.NewRequest(&wire.ClockRequest{OffsetMs: d.Milliseconds(), What: what}))
-		if err != nil {
-			return nil, err
-		}
-		return reply.Msg.GetVerdict(), nil
-	})[name]
-	if r, ok := errors.AsType[*lot.Refusal](err); err == nil || ok {
-		if ok {
-			return r
-		}
-		return nil
-	}
-	return lot.Refuse(lot.Unreachable, "%s does not answer (%v); members lists who is there", name, plain(err))
 }

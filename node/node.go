@@ -49,9 +49,9 @@ type Node struct {
 	hist   *history.Log
 	stamp  atomic.Uint64 // the highest of the hybrid clock that was seen
 	faults *fault.Table
-	off    atomic.Int64  // how far the wall clock was put off, in nanoseconds
 	mended chan struct{} // ticks when links were healed
 	paused pauses
+	clock  clock
 	ended  chan struct{} // closed when Run returns
 	lives  chan struct{} // ticks when the members have changed
 

@@ -9,7 +9,6 @@ import (
 	"parking/lot"
 	"parking/lot/wire"
 	"parking/node/fault"
-	"parking/node/peer"
 )
 
 // The orders to inject faults, as other nodes give them.
@@ -33,40 +32,14 @@ func (c *calls) Inject(_ context.Context, req *connect.Request[wire.InjectReques
 	return connect.NewResponse(&wire.InjectReply{Verdict: ruling(0, err)}), nil
 }
 
-// Heal takes faults back here.
-func (c *calls) Heal(ctx context.Context, req *connect.Request[wire.HealRequest]) (*connect.Response[wire.HealReply], error) {
-	n := (*Node)(c)
-	if id := req.Msg.GetId(); id != 0 {
-		n.withdraw(id, peer.Caller(ctx).Name)
-		n.healed()
-		return connect.NewResponse(&wire.HealReply{}), nil
-	}
-	healed := n.lift(Selection{
-		All: req.Msg.GetAll(), Nodes: req.Msg.GetNodes(), Links: decodeLinks(req.Msg.GetLinks()),
-	}.of, peer.Caller(ctx).Name, "")
-	n.healed()
-	return connect.NewResponse(&wire.HealReply{Healed: encodeLinks(healed)}), nil
-}
-
 // Faults tells what is in force here.
 func (c *calls) Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error) {
 	n := (*Node)(c)
 	reply := &wire.FaultsReply{Sees: n.view.others(), ClockMs: n.clockOff().Milliseconds()}
-	for _, f := range append(n.faults.Faults(), n.paused.faults()...) {
+	for _, f := range n.inForce() {
 		reply.Faults = append(reply.Faults, encodeFault(f))
 	}
 	return connect.NewResponse(reply), nil
-}
-
-// Clock puts this node's wall clock off.
-func (c *calls) Clock(ctx context.Context, req *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error) {
-	n := (*Node)(c)
-	off := time.Duration(req.Msg.GetOffsetMs()) * time.Millisecond
-	err := n.CheckFaults()
-	if err == nil {
-		err = n.setClock(off, peer.Caller(ctx).Name, req.Msg.GetWhat())
-	}
-	return connect.NewResponse(&wire.ClockReply{Verdict: ruling(0, err)}), nil
 }
 
 func encodeFault(f fault.Fault) *wire.Fault {

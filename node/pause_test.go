@@ -45,7 +45,7 @@ func (l *lab) mends(at *lively, which node.Selection) (all []string) {
 		_, _, _, err = at.Heal(l.t.Context(), which)
 	}
 	if err == nil {
-		err = at.Back(l.t.Context(), resumed)
+		err = at.Back(l.t.Context(), resumed...)
 	}
 	if err != nil {
 		l.t.Fatal(err)

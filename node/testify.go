@@ -66,7 +66,7 @@ func (n *Node) testifyState(live bool, yield func(*wire.Testimony) bool) {
 	for _, g := range n.keeper.Running() {
 		st.Running = append(st.Running, uint32(g))
 	}
-	for _, f := range append(n.faults.Faults(), n.paused.faults()...) {
+	for _, f := range n.inForce() {
 		st.Faults = append(st.Faults, f.What)
 	}
 	for _, h := range n.view.alive() {

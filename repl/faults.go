@@ -173,7 +173,7 @@ func heal(c *call) error {
 	}
 	c.untold(untold)
 	if len(apart) == 0 {
-		if err := c.node.Back(c.ctx, resumed); err != nil {
+		if err := c.node.Back(c.ctx, resumed...); err != nil {
 			return err
 		}
 	}
