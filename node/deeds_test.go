@@ -173,7 +173,7 @@ func (s *sim) pass(ctx context.Context, d deed, n *lively) {
 		_, x.err = n.TrackEntry(ctx, x.plate, x.gate)
 	}
 	x.end = time.Now()
-	x.after, x.range0[1], x.wasFull = n.Traces(x.plate), n.Gates(), x.wasFull || s.someFull()
+	x.after, x.range0[1], x.wasFull = n.Traces(x.plate), n.Gates(), x.wasFull || s.full.Load() >= x.begin.UnixNano()
 	s.lab.mu.Lock()
 	x.answered = !n.dead && ctx.Err() == nil
 	s.lab.mu.Unlock()

@@ -63,9 +63,18 @@ func (n *Node) Mark() (crdt.Digest, crdt.Version) { return n.store.Mark() }
 // Version returns what this replica has seen.
 func (n *Node) Version() crdt.Version { return n.store.Version() }
 
-// KeepLog bounds the log of what others may lack; before Run only.
-func (n *Node) KeepLog(most int) {
-	n.store = replicate.NewStore(crdt.New(n.replica, most), n.observe)
+// LookOn bounds the log of what others may lack, and tells full whenever the lot
+// is full here, before or after a change; before Run only.
+func (n *Node) LookOn(most int, full func()) {
+	was := false
+	n.store = replicate.NewStore(crdt.New(n.replica, most), func(d *crdt.Document, c replicate.Change) {
+		n.observe(d, c)
+		is := lot.Spaces{Total: n.total, Taken: d.Taken()}.Free() == 0
+		if was || is {
+			full()
+		}
+		was = is
+	})
 }
 
 // History returns which life this node is, and its history, nil if it has none.

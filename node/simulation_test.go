@@ -11,9 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"parking/lot/crdt"
 	"parking/node"
 	"parking/node/simnet"
 	"parking/node/verdict"
@@ -108,6 +110,7 @@ type sim struct {
 	slots []*slot
 	sum   *tally
 	began time.Time
+	full  atomic.Int64 // when some lot was full last, in nanoseconds of Unix time
 	doing sync.WaitGroup
 
 	mu        sync.Mutex
@@ -136,9 +139,11 @@ func newSim(l *lab, size int, brief bool) *sim {
 	if l.seed%4 == 3 {
 		push = node.Fanout
 	}
+	keep := crdt.DefaultLog
 	if l.seed%2 == 1 {
-		l.tweak, s.model.brief = func(n *lively) { n.KeepLog(40) }, true
+		keep, s.model.brief = 40, true
 	}
+	l.tweak = func(n *lively) { n.LookOn(keep, func() { s.full.Store(time.Now().UnixNano()) }) }
 	// Quiet times cost what gossip and pulls cost.
 	l.setup = func(c *node.Config) { c.Gossip, c.Push = 100*time.Millisecond, push }
 	return s

@@ -24,7 +24,7 @@ type told struct {
 
 	before, after []crdt.Trace
 	range0        [2]int // gates before and after
-	wasFull       bool   // somewhere, before or after
+	wasFull       bool   // somewhere, meanwhile
 	answered      bool   // and the node lived to tell
 	err           error
 	made          []crdt.Dot // what an accepted request wrote
