@@ -107,8 +107,9 @@ func (m *model) ended(x *told) {
 			}
 		}
 		// An exit tells no plate to who does not know the entry that it ends, and
-		// is forgotten once the log is full of others.
-		if len(x.made) == 0 && (!x.out || !m.brief && (!x.byGate || x.only && len(live(x.before)) > 0)) {
+		// is forgotten once the log is full of others. So is an entry that was ended.
+		forgotten := m.brief && (x.out || x.byGate && m.exited(x))
+		if len(x.made) == 0 && !forgotten && (!x.out || !x.byGate || x.only && len(live(x.before)) > 0) {
 			m.broken("accepted, and its own node does not show it: %v", x)
 		}
 		if x.out && !x.byGate {
@@ -153,6 +154,13 @@ func (m *model) held(x *told, had int) {
 // entered reports whether somebody else asked to enter x's plate.
 func (m *model) entered(x *told) bool {
 	return len(m.base[x.plate]) > 0 || slices.ContainsFunc(m.all, func(o *told) bool { return o != x && o.plate == x.plate && !o.out })
+}
+
+// exited reports whether someone asked for an exit of x's plate while x was asked.
+func (m *model) exited(x *told) bool {
+	return slices.ContainsFunc(m.all, func(o *told) bool {
+		return o.plate == x.plate && o.out && (o.end.IsZero() || !o.end.Before(x.begin))
+	})
 }
 
 // everywhere reports whether x's plate was in every lot when all agreed, and

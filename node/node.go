@@ -68,8 +68,9 @@ type Node struct {
 	brought atomic.Bool // whether another node's state came before this one was ready
 	lacking []string    // those that had too much more to tell then; Run's
 
-	callers callers
-	asked   asked
+	callers  callers
+	mustered muster
+	asked    asked
 }
 
 // New returns a node that does nothing yet.
@@ -139,7 +140,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		gossip = n.wrapGossip(gossip)
 	}
 	n.repl = replicate.New(replicate.Config{
-		Self: n.self.Node, MaxEvent: member.MaxEvent, Direct: n.cfg.Push == Fanout, Interval: n.cfg.Pull,
+		Self: n.self.Node, MaxEvent: member.MaxEvent, Direct: n.cfg.Push == Fanout, Interval: n.cfg.Pull, Saw: n.muster,
 		Rand: mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0)), Log: n.log,
 	}, n.store, gossip, n.links)
 

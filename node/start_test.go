@@ -154,6 +154,27 @@ func TestAJoinThatGossipLoses(t *testing.T) {
 	})
 }
 
+// The gossip of a next life gets lost: it sees all the others and they see it, long
+// before Serf compares its lists.
+func TestANextLifeThatGossipLoses(t *testing.T) {
+	inLabs(t, 5, func(t *testing.T, l *lab) {
+		gary := l.start("gary", func(c *node.Config) { c.Directory = nil })
+		join := func(c *node.Config) { c.Directory, c.Join = nil, []string{gary.Addr()} }
+		larry := l.start("larry", join)
+		l.start("harry", join)
+		l.settled(3 * time.Second)
+		l.crash("harry")
+		l.eventually(5*time.Second, "the death to be noticed", func() bool { return l.members(2) })
+		l.net.SetLoss(1)
+		l.start("harry", join)
+		took := l.settled(15 * time.Second)
+		if n := larry.alive(); n != 3 {
+			t.Errorf("larry sees %d members, want all 3", n)
+		}
+		t.Logf("seen by all after %v", took)
+	})
+}
+
 // Commands given before a node is ready wait for it, and what is read is
 // empty, not a panic.
 func TestBeforeReady(t *testing.T) {

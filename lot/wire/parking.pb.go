@@ -674,6 +674,7 @@ func (*DigestRequest) Descriptor() ([]byte, []int) {
 type DigestReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	Members       uint64                 `protobuf:"fixed64,2,opt,name=members,proto3" json:"members,omitempty"` // a hash of whom the callee sees alive; 0: it does not tell
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -713,6 +714,13 @@ func (x *DigestReply) GetDigest() []byte {
 		return x.Digest
 	}
 	return nil
+}
+
+func (x *DigestReply) GetMembers() uint64 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
 }
 
 type PullRequest struct {
@@ -2650,9 +2658,10 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x03met\x18\x05 \x01(\bR\x03met\"\r\n" +
 	"\vHoldRequest\"\v\n" +
 	"\tHoldReply\"\x0f\n" +
-	"\rDigestRequest\"%\n" +
+	"\rDigestRequest\"?\n" +
 	"\vDigestReply\x12\x16\n" +
-	"\x06digest\x18\x01 \x01(\fR\x06digest\"\x92\x01\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x18\n" +
+	"\amembers\x18\x02 \x01(\x06R\amembers\"\x92\x01\n" +
 	"\vPullRequest\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12-\n" +

@@ -147,8 +147,14 @@ func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
 		defer cancel()
 		digest := r.store.Digest()
 		reply, err := client.Digest(look, connect.NewRequest(&wire.DigestRequest{}))
-		if err != nil || string(digest[:]) == string(reply.Msg.GetDigest()) {
+		if err != nil {
 			return err
+		}
+		if r.saw != nil {
+			r.saw(k.name, reply.Msg.GetMembers())
+		}
+		if string(digest[:]) == string(reply.Msg.GetDigest()) {
+			return nil
 		}
 	case pullOwn:
 		for {

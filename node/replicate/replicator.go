@@ -43,6 +43,8 @@ type Config struct {
 	Direct   bool   // push by couriers while the cluster is small, not by gossip
 	Interval time.Duration
 	Rand     *rand.Rand // owned by the replicator
+	// Saw is told at each look at a random peer whom that one sees; it may block.
+	Saw func(peer string, members uint64)
 	Log      *slog.Logger
 }
 
@@ -55,6 +57,7 @@ type Replicator struct {
 	maxEvent int
 	interval time.Duration
 	log      *slog.Logger
+	saw      func(peer string, members uint64)
 	kicks    chan kick
 	stir     chan struct{} // ticks when something was pushed or received
 	gapCheck atomic.Bool   // a look at a gap is due
@@ -75,7 +78,7 @@ func New(cfg Config, s *Store, g Gossip, p Peers) *Replicator {
 	r := &Replicator{
 		store: s, gossip: g, peers: p,
 		self: cfg.Self, maxEvent: cfg.MaxEvent, interval: cfg.Interval,
-		log: cfg.Log, rand: cfg.Rand,
+		log: cfg.Log, rand: cfg.Rand, saw: cfg.Saw,
 		kicks: make(chan kick, 64),
 		stir:  make(chan struct{}, 1),
 
