@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,16 +13,18 @@ import (
 	"parking/repl"
 )
 
-// strangers is how many vehicles come at each node while links are broken.
+// strangers is how many vehicles come at each node that runs while something is
+// broken.
 const strangers = 3
 
-// A breach is a way in which links are broken, each time those of other nodes.
+// A breach is a way in which nodes or the links between them are broken, each time
+// others. The first node gives the orders.
 type breach struct {
 	name string
 	// orders returns the lines that break them.
 	orders func(all []*member, nth int) []string
 	// sides returns the groups of nodes that lose each other; nil: all go on
-	// seeing each other.
+	// seeing each other. Who is in none stands still.
 	sides func(all []*member, nth int) [][]*member
 }
 
@@ -30,6 +33,8 @@ var breaches = []breach{
 	{name: "one node isolated", orders: alone, sides: oneAndRest},
 	{name: "one link cut one way", orders: oneWay, sides: ofTwo},
 	{name: "30 % loss, 100 ms late, jitter 100 ms", orders: lossy, sides: none},
+	{name: "one node paused", orders: still, sides: without},
+	{name: "one clock five minutes ahead", orders: early, sides: none},
 }
 
 func halves(all []*member, _ int) [][]*member {
@@ -77,10 +82,23 @@ func lossy(all []*member, _ int) (lines []string) {
 	return lines
 }
 
+// later returns one of the nodes but the first.
+func later(all []*member, nth int) *member { return all[1+nth%(len(all)-1)] }
+
+func still(all []*member, nth int) []string { return []string{"pause " + later(all, nth).name} }
+
+func without(all []*member, nth int) [][]*member {
+	return [][]*member{others(all, later(all, nth))}
+}
+
+func early(all []*member, nth int) []string {
+	return []string{"clock " + later(all, nth).name + " +5m"}
+}
+
 func none([]*member, int) [][]*member { return nil }
 
-// mend breaks links in each of the ways, waits until that was noticed where it
-// is to be, records entries on all sides, and measures from the order to heal
+// mend breaks them in each of the ways, waits until that was noticed where it is
+// to be, records entries on all sides, and measures from the order to heal
 // until all digests are equal and until all agree, for good, on who runs each
 // gate.
 func mend(ctx context.Context, t *trial, s *sample) error {
@@ -118,20 +136,24 @@ func (t *trial) mendOnce(ctx context.Context, s *sample, g *gatekeeper, b breach
 	if _, err := equal(ctx, all); err != nil {
 		return 0, err
 	}
-	if err := t.breakLinks(ctx, s, g, b, nth); err != nil {
+	if err := t.breakUp(ctx, s, g, b, nth); err != nil {
 		return 0, err
 	}
-	if err := each(all, func(m *member) error {
+	running := all
+	if sides := b.sides(all, nth); sides != nil {
+		running = slices.Concat(sides...)
+	}
+	if err := each(running, func(m *member) error {
 		_, err := m.load(ctx, t.plates.prefix, t.plates.take(strangers), strangers, false)
 		return err
 	}); err != nil {
 		return 0, err
 	}
-	return t.healLinks(ctx, s, g, b)
+	return t.healAll(ctx, s, g, b)
 }
 
-// breakLinks returns when that has been noticed, or should long have been.
-func (t *trial) breakLinks(ctx context.Context, s *sample, g *gatekeeper, b breach, nth int) error {
+// breakUp returns when that has been noticed, or should long have been.
+func (t *trial) breakUp(ctx context.Context, s *sample, g *gatekeeper, b breach, nth int) error {
 	all := t.members()
 	begin := time.Now()
 	for _, line := range b.orders(all, nth) {
@@ -162,9 +184,9 @@ func (t *trial) breakLinks(ctx context.Context, s *sample, g *gatekeeper, b brea
 	return nil
 }
 
-// healLinks measures how soon all is well. It returns how often that did not
+// healAll measures how soon all is well. It returns how often that did not
 // last.
-func (t *trial) healLinks(ctx context.Context, s *sample, g *gatekeeper, b breach) (relapses int, err error) {
+func (t *trial) healAll(ctx context.Context, s *sample, g *gatekeeper, b breach) (relapses int, err error) {
 	all := t.members()
 	group, ctx := errgroup.WithContext(ctx)
 	begin := time.Now()
