@@ -3,8 +3,10 @@ package node
 import (
 	"parking/lot"
 	"parking/lot/crdt"
+	"parking/lot/wire"
 	"parking/node/history"
 	"parking/node/replicate"
+	"parking/node/verdict"
 )
 
 // The flags of the simulations.
@@ -103,6 +105,17 @@ func (b Bus) Subscribe() *Subscription { return b.subscribe() }
 
 // Close is the bus's.
 func (b Bus) Close() { b.close() }
+
+// TakeTestimony reads what a node of that name testifies, part by part.
+func TakeTestimony(name string, parts ...*wire.Testimony) (st verdict.State, segments [][]byte, err error) {
+	s := &statement{}
+	for _, t := range parts {
+		if err := s.take(name, t); err != nil {
+			return st, nil, err
+		}
+	}
+	return s.State, s.segments, nil
+}
 
 // Written is what stands in the node's history by now.
 func (n *Node) Written() history.Stored {

@@ -115,7 +115,7 @@ type statement struct {
 // take reads the next part; nothing in it is trusted.
 func (s *statement) take(name string, t *wire.Testimony) error {
 	if st := t.GetState(); st != nil {
-		if s.started {
+		if s.started || len(st.GetDigest()) != len(crdt.Digest{}) {
 			return errTestimony
 		}
 		s.started = true
@@ -126,6 +126,9 @@ func (s *statement) take(name string, t *wire.Testimony) error {
 			s.Running = append(s.Running, lot.GateID(min(g, lot.MaxGates+1)))
 		}
 		for _, a := range st.GetAlive() {
+			if !lot.ValidName(a.GetNode()) {
+				return errTestimony
+			}
 			s.alive = append(s.alive, history.Life{Node: a.GetNode(), Incarnation: a.GetIncarnation()})
 		}
 		s.Seen = make(map[history.Life]history.Spans)
@@ -139,7 +142,7 @@ func (s *statement) take(name string, t *wire.Testimony) error {
 				spans.Add(history.Span{First: 1, Last: row.GetMax()})
 			}
 			for _, seq := range row.GetCloud() {
-				if seq > crdt.MaxSeq {
+				if seq == 0 || seq > crdt.MaxSeq {
 					return errTestimony
 				}
 				spans.Add(history.Span{First: seq, Last: seq})
@@ -150,7 +153,7 @@ func (s *statement) take(name string, t *wire.Testimony) error {
 	}
 	for _, l := range t.GetLive() {
 		p, err := lot.ParsePlate(l.GetPlate())
-		if err != nil || int(l.GetRow()) >= len(s.rows) || len(s.Live) == maxLive {
+		if err != nil || int(l.GetRow()) >= len(s.rows) || l.GetSeq() == 0 || l.GetSeq() > crdt.MaxSeq || len(s.Live) == maxLive {
 			return errTestimony
 		}
 		s.Live = append(s.Live, verdict.Live{Life: s.rows[l.GetRow()], Seq: l.GetSeq(), Plate: p})
