@@ -196,15 +196,20 @@ func (s *sim) pass(ctx context.Context, d deed, n *lively) {
 	}
 }
 
-// everHad returns how many lives, dead ones too, have all that x wrote.
+// everHad returns how many lives, dead ones too, have what x wrote: the dot that
+// most have, for it may be that others came at the same time.
 func (s *sim) everHad(x *told) (had int) {
 	s.lab.mu.Lock()
 	all := slices.Clone(s.all)
 	s.lab.mu.Unlock()
+	by := make(map[crdt.Dot]int)
 	for _, n := range all {
 		v := n.Version()
-		if !slices.ContainsFunc(x.made, func(d crdt.Dot) bool { return !v.Contains(d) }) {
-			had++
+		for _, d := range x.made {
+			if v.Contains(d) {
+				by[d]++
+				had = max(had, by[d])
+			}
 		}
 	}
 	return had
