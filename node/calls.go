@@ -70,7 +70,8 @@ func (c *calls) Hold(ctx context.Context, _ *connect.Request[wire.HoldRequest], 
 // Digest tells this node's state in 16 bytes.
 func (c *calls) Digest(context.Context, *connect.Request[wire.DigestRequest]) (*connect.Response[wire.DigestReply], error) {
 	d := c.store.Digest()
-	return connect.NewResponse(&wire.DigestReply{Digest: d[:], Members: c.view.hash()}), nil
+	members, since := c.view.sight()
+	return connect.NewResponse(&wire.DigestReply{Digest: d[:], Members: members, SettledMs: uint64(time.Since(since).Milliseconds())}), nil
 }
 
 // Pull streams what the caller lacks.

@@ -14,7 +14,6 @@ import (
 	"parking/lot"
 	"parking/lot/wire"
 	"parking/node/fault"
-	"parking/node/history"
 	"parking/node/peer"
 )
 
@@ -44,6 +43,14 @@ func (n *Node) clockOff() time.Duration { return time.Duration(n.clock.off.Load(
 func checkClock(d time.Duration) error {
 	if d < -maxClock || d > maxClock {
 		return lot.Refuse(lot.Range, "clock %v: it can be off by %v at most", d, maxClock)
+	}
+	return checkWhole("clock", d)
+}
+
+// checkWhole refuses what is not told to other nodes as it is.
+func checkWhole(what string, d time.Duration) error {
+	if d%time.Millisecond != 0 {
+		return lot.Refuse(lot.Range, "%s %v: give whole milliseconds", what, d)
 	}
 	return nil
 }
@@ -86,7 +93,6 @@ func (n *Node) setClock(d time.Duration, by, what string) error {
 	n.log.Info("clock put off", "by", d)
 	if was := n.clock.fault; was != nil {
 		n.clock.fault = nil
-		n.hist.Add(history.Record{Kind: history.Mended, First: was.ID, Text: was.What})
 		if d == 0 {
 			n.tellFault(FaultHealed, by, was.What)
 		}
@@ -94,7 +100,6 @@ func (n *Node) setClock(d time.Duration, by, what string) error {
 	if d != 0 {
 		f := fault.Fault{ID: rand.Uint64(), What: clip(what), By: by, Since: since, Node: n.self.Node}
 		n.clock.fault = &f
-		n.hist.Add(history.Record{Kind: history.Faulted, First: f.ID, Text: f.What})
 		n.tellFault(FaultInjected, by, f.What)
 	}
 	return nil

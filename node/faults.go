@@ -210,6 +210,7 @@ type FaultState struct {
 // inForce returns what is in force by this node: on its links, on nodes of its
 // host, on its clock.
 func (n *Node) inForce() []fault.Fault {
+	n.dropPauses()
 	return slices.Concat(n.faults.Faults(), n.paused.faults(), n.clock.faults())
 }
 
@@ -241,13 +242,7 @@ func (n *Node) Faults(ctx context.Context) (all []FaultState, err error) {
 		if err != nil {
 			return nil, err
 		}
-		var faults []fault.Fault
-		for _, f := range reply.Msg.GetFaults() {
-			if f, err := decodeFault(f); err == nil {
-				faults = append(faults, f)
-			}
-		}
-		add(k.Peer().Name, faults)
+		add(k.Peer().Name, decodeFaults(reply.Msg.GetFaults()))
 		return nil, nil
 	})
 	for _, s := range byID {

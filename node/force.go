@@ -1,17 +1,10 @@
 package node
 
 import (
-	"context"
 	"fmt"
-	"slices"
 
-	"connectrpc.com/connect"
-
-	"parking/lot/wire"
 	"parking/node/fault"
 	"parking/node/history"
-	"parking/node/member"
-	"parking/node/peer"
 )
 
 // Faults as they come into force here and are taken back. Either is logged, and
@@ -23,7 +16,9 @@ func (n *Node) impose(f fault.Fault) error {
 		return tooMany(n.self.Node)
 	}
 	n.log.Info("fault in force", "what", f.What, "by", f.By, "id", f.ID, "links", len(f.Links))
-	n.hist.Add(history.Record{Kind: history.Faulted, First: f.ID, Text: f.What})
+	if f.Hinders() {
+		n.hist.Add(history.Record{Kind: history.Faulted, First: f.ID, Text: f.What})
+	}
 	n.tellFault(FaultInjected, f.By, f.What)
 	return nil
 }
@@ -62,57 +57,4 @@ func (n *Node) tellFault(k Kind, by, what string) {
 	if by != n.self.Node && n.isReady() {
 		n.bus.emit(Event{Kind: k, Node: by, Reason: what})
 	}
-}
-
-// outlive drops, until ctx ends, the faults of nodes whose life is over: one that
-// has left, or has come back as another incarnation, which knows nothing of them.
-func (n *Node) outlive(ctx context.Context) {
-	lives := make(map[string]uint64)
-	for {
-		for _, m := range n.view.all() {
-			was, known := lives[m.Name]
-			lives[m.Name] = m.Incarnation
-			switch {
-			case m.Self:
-			case m.Status == member.Left:
-				n.bury(m.Name, nil, "left")
-			case known && was != m.Incarnation:
-				n.bury(m.Name, n.faultsOn(ctx, m), "restarted")
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-n.lives:
-		}
-	}
-}
-
-// bury heals the links of that node but for those of the faults to keep.
-func (n *Node) bury(name string, keep []uint64, reason string) {
-	healed := n.lift(func(f fault.Fault, l fault.Link) bool {
-		return (l.From == name || l.To == name) && !slices.Contains(keep, f.ID)
-	}, "", name+" "+reason)
-	if len(healed) > 0 {
-		n.healed()
-	}
-}
-
-// faultsOn returns which faults that node has in force: those were ordered in
-// its present life, perhaps before this node knew of it.
-func (n *Node) faultsOn(ctx context.Context, m Member) (ids []uint64) {
-	if len(n.faults.Faults()) == 0 {
-		return nil
-	}
-	n.tell(ctx, []Member{m}, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
-		reply, err := k.Faults(ctx, connect.NewRequest(&wire.FaultsRequest{}))
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range reply.Msg.GetFaults() {
-			ids = append(ids, f.GetId())
-		}
-		return nil, nil
-	})
-	return ids
 }

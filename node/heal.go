@@ -34,23 +34,28 @@ func (s Selection) has(l fault.Link) bool {
 // of is has, of whatever fault.
 func (s Selection) of(_ fault.Fault, l fault.Link) bool { return s.has(l) }
 
+// checkSelection refuses names that no node in view has.
+func (n *Node) checkSelection(which Selection) error {
+	for _, name := range which.Nodes {
+		if err := n.checkNode(name); err != nil {
+			return err
+		}
+	}
+	for _, l := range which.Links {
+		if err := cmp.Or(n.checkNode(l.From), n.checkNode(l.To)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Heal makes links good again on all nodes, and waits until the nodes at their
 // ends see each other alive, for three seconds at most. It returns the links
 // that were bad; untold are nodes that did not answer; and apart which pairs do
 // not see each other, as links from who does not see.
 func (n *Node) Heal(ctx context.Context, which Selection) (healed []fault.Link, untold []string, apart []fault.Link, err error) {
-	if err := cmp.Or(n.CheckFaults(), n.await(ctx)); err != nil {
+	if err := cmp.Or(n.CheckFaults(), n.await(ctx), n.checkSelection(which)); err != nil {
 		return nil, nil, nil, err
-	}
-	for _, name := range which.Nodes {
-		if err := n.checkNode(name); err != nil {
-			return nil, nil, nil, err
-		}
-	}
-	for _, l := range which.Links {
-		if err := cmp.Or(n.checkNode(l.From), n.checkNode(l.To)); err != nil {
-			return nil, nil, nil, err
-		}
 	}
 	n.log.Info("heal ordered", "all", which.All, "nodes", which.Nodes, "links", which.Links)
 	all := make(map[fault.Link]bool)
@@ -80,13 +85,25 @@ func (n *Node) Heal(ctx context.Context, which Selection) (healed []fault.Link, 
 	return healed, untold, n.rejoined(ctx, healed), nil
 }
 
-// rejoined waits until the nodes at the ends of those links see each other, and
-// returns who does not see whom.
+// rejoined waits until the nodes at the ends of those links see each other, but for
+// those between which something else stops one direction, and returns who does not
+// see whom.
 func (n *Node) rejoined(ctx context.Context, links []fault.Link) (apart []fault.Link) {
 	ctx, cancel := context.WithTimeout(ctx, healTimeout)
 	defer cancel()
 	for {
 		sees := map[string][]string{n.self.Node: n.view.others()}
+		bad := make(map[fault.Link]bool) // still
+		note := func(all []fault.Fault) {
+			for _, f := range all {
+				for l, e := range f.Links {
+					if e.Stops() {
+						bad[l], bad[fault.Link{From: l.To, To: l.From}] = true, true
+					}
+				}
+			}
+		}
+		note(n.faults.Faults())
 		var mu sync.Mutex
 		n.tell(ctx, n.present(), func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
 			reply, err := k.Faults(ctx, connect.NewRequest(&wire.FaultsRequest{}))
@@ -96,12 +113,13 @@ func (n *Node) rejoined(ctx context.Context, links []fault.Link) (apart []fault.
 			mu.Lock()
 			defer mu.Unlock()
 			sees[k.Peer().Name] = reply.Msg.GetSees()
+			note(decodeFaults(reply.Msg.GetFaults()))
 			return nil, nil
 		})
 		apart = slices.DeleteFunc(slices.Clone(links), func(l fault.Link) bool {
 			seen, answers := sees[l.From]
 			_, there := sees[l.To]
-			return !answers || !there || slices.Contains(seen, l.To)
+			return !answers || !there || bad[l] || slices.Contains(seen, l.To)
 		})
 		if len(apart) == 0 || !sleep(ctx, 20*time.Millisecond) {
 			return apart

@@ -163,6 +163,9 @@ func (n *Node) storedHistories(reached map[history.Life]bool, have []history.His
 		if s.Alive && !reached[s.Life] {
 			runs[s.Life] = true
 		}
+		if reached[s.Life] {
+			continue
+		}
 		if h, ok := history.Read(s.Segments); ok && !reached[h.Life] {
 			left = append(left, h)
 		}

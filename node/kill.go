@@ -31,6 +31,10 @@ func (n *Node) Kill(ctx context.Context, name string) error {
 	if !ok {
 		return lot.Refuse(lot.Unreachable, "no node is called %s; members lists them", name)
 	}
+	if n.resume(func(p *pause) bool { return p.Node == name }, n.self.Node) != nil {
+		_ = n.Back(ctx, name) // it hears the order only if it goes on
+		m, _ = n.view.find(name)
+	}
 	k, linked := n.links.to(name)
 	if m.Status != member.Alive || !linked {
 		return lot.Refuse(lot.Unreachable, "%s is %s; members lists who is alive", name, m.Status)
@@ -47,7 +51,10 @@ func (n *Node) Kill(ctx context.Context, name string) error {
 			return nil
 		}
 	}
-	return n.lostCall(err, "%s was told to die", name)
+	if errors.Is(err, peer.ErrDial) {
+		return err
+	}
+	return lot.Refuse(lot.Unknown, "unknown: %s was told to die and has not answered; members tells whether it lives, and resume %s lets it go on if it is paused", name, name)
 }
 
 // die ends the process, by order of a node.

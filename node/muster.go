@@ -8,43 +8,44 @@ import (
 )
 
 const (
-	// musterAfter is how long this node may see others than its peers do before
-	// it compares notes: news of the members take less.
+	// musterAfter is for how long two nodes must have seen different members before
+	// they compare notes: news of the members take less.
 	musterAfter = 3 * time.Second
-	// maxMusterAfter is how long it waits at most when that changes nothing, as
-	// where links are cut.
+	// maxMusterAfter is how long a node waits at most before it does so again where
+	// that has changed nothing, as where links are cut.
 	maxMusterAfter = time.Minute
 )
 
-// muster is since when the peers that were looked at see others than this
-// node does. Gossip may miss a node, and it would know of a next life, or of a
-// death, when Serf compares its lists, once a minute.
-type muster struct {
-	mu    sync.Mutex
-	since time.Time // zero: the last one saw the same
-	after time.Duration
+// mustered is when this node has compared notes. Gossip may miss a node, which
+// would know of a next life, or of a death, when Serf compares its lists, once a
+// minute.
+type mustered struct {
+	mu   sync.Mutex
+	seen uint64    // whom it saw then
+	next time.Time // not before
+	wait time.Duration
 }
 
-// due takes what a peer sees, and reports whether it is time to compare notes.
-func (c *muster) due(same bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch now := time.Now(); {
-	case same:
-		c.since, c.after = time.Time{}, 0
-	case c.since.IsZero():
-		c.since = now
-	case now.Sub(c.since) >= max(c.after, musterAfter):
-		c.since, c.after = now, min(2*max(c.after, musterAfter), maxMusterAfter)
-		return true
+// due reports whether it is time, for a node that sees those.
+func (m *mustered) due(seen uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	if seen != m.seen {
+		m.seen, m.next, m.wait = seen, now, musterAfter
 	}
-	return false
+	if now.Before(m.next) {
+		return false
+	}
+	m.next, m.wait = now.Add(m.wait), min(2*m.wait, maxMusterAfter)
+	return true
 }
 
-// muster takes whom a peer sees, as its hash. It blocks while the two tell each
-// other all that they know of the members.
-func (n *Node) muster(peer string, members uint64) {
-	if members == 0 || !n.mustered.due(members == n.view.hash()) {
+// muster takes whom a peer sees, as its hash, and for how long it has. It blocks
+// while the two tell each other all that they know of the members.
+func (n *Node) muster(peer string, members uint64, settled time.Duration) {
+	own, since := n.view.sight()
+	if members == 0 || members == own || min(settled, time.Since(since)) < musterAfter || !n.mustered.due(own) {
 		return
 	}
 	m, ok := n.view.find(peer)
@@ -52,15 +53,18 @@ func (n *Node) muster(peer string, members uint64) {
 		return
 	}
 	err := n.agent.Join(m.Addr)
-	n.log.Debug("compared members", "with", peer, "err", err)
+	n.log.Debug("members compared", "with", peer, "err", err)
 }
 
-// hash returns a hash of who is alive. It is never 0.
-func (v *view) hash() uint64 {
+// sight returns a hash of who is alive, which is never 0, and since when the members
+// are as they are.
+func (v *view) sight() (hash uint64, since time.Time) {
 	h := fnv.New64a()
 	for _, host := range v.alive() {
 		h.Write([]byte(host.Node))
 		h.Write(binary.BigEndian.AppendUint64([]byte{0}, host.Incarnation))
 	}
-	return max(1, h.Sum64())
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return max(1, h.Sum64()), v.since
 }

@@ -69,7 +69,7 @@ type Node struct {
 	lacking []string    // those that had too much more to tell then; Run's
 
 	callers  callers
-	mustered muster
+	mustered mustered
 	asked    asked
 }
 

@@ -35,7 +35,7 @@ func (c *calls) Inject(_ context.Context, req *connect.Request[wire.InjectReques
 // Faults tells what is in force here.
 func (c *calls) Faults(context.Context, *connect.Request[wire.FaultsRequest]) (*connect.Response[wire.FaultsReply], error) {
 	n := (*Node)(c)
-	reply := &wire.FaultsReply{Sees: n.view.others(), ClockMs: n.clockOff().Milliseconds()}
+	reply := &wire.FaultsReply{Sees: n.view.others()}
 	for _, f := range n.inForce() {
 		reply.Faults = append(reply.Faults, encodeFault(f))
 	}
@@ -74,6 +74,16 @@ func decodeFault(w *wire.Fault) (f fault.Fault, err error) {
 		f.Links[fault.Link{From: l.GetFrom(), To: l.GetTo()}] = e
 	}
 	return f, nil
+}
+
+// decodeFaults leaves out what is malformed.
+func decodeFaults(all []*wire.Fault) (out []fault.Fault) {
+	for _, w := range all {
+		if f, err := decodeFault(w); err == nil {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 func encodeLinks(links []fault.Link) (out []*wire.Fault_Link) {

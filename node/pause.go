@@ -67,7 +67,7 @@ func (n *Node) Pause(ctx context.Context, name string, d time.Duration, what str
 	case !here && m.Status == member.Failed:
 		return false, lot.Refuse(lot.Unreachable, "%s is %s; members lists who is alive", name, m.Status)
 	case here:
-		if err := n.consents(ctx, m); err != nil {
+		if err := n.asksConsent(ctx, m); err != nil {
 			return false, err
 		}
 		return false, n.stop(m, d, n.self.Node, what)
@@ -91,8 +91,17 @@ func pausedAlready(name string) error {
 	return lot.Refuse(lot.Refused, "%s is paused already; resume %s lets it go on", name, name)
 }
 
-// consents asks a node whether it may be paused: a signal asks nobody.
-func (n *Node) consents(ctx context.Context, m Member) error {
+// Consents asks the node of that name whether faults may befall it, as a signal does
+// not. It refuses for it, or because it does not answer.
+func (n *Node) Consents(ctx context.Context, name string) error {
+	m, ok := n.view.find(name)
+	if !ok || m.Self {
+		return n.CheckFaults()
+	}
+	return n.asksConsent(ctx, m)
+}
+
+func (n *Node) asksConsent(ctx context.Context, m Member) error {
 	err := n.tell(ctx, []Member{m}, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
 		reply, err := k.Pause(ctx, connect.NewRequest(&wire.PauseRequest{Node: m.Name}))
 		if err != nil {
@@ -106,6 +115,36 @@ func (n *Node) consents(ctx context.Context, m Member) error {
 	return lot.Refuse(lot.Unreachable, "%s does not answer; if it is paused, resume %s lets it go on", m.Name, m.Name)
 }
 
+// dropPauses drops the pauses of processes that have ended: nothing is left of them.
+func (n *Node) dropPauses() {
+	n.paused.mu.Lock()
+	defer n.paused.mu.Unlock()
+	if len(n.paused.nodes) == 0 {
+		return
+	}
+	all, err := n.cfg.Directory.Neighbours()
+	if err != nil {
+		return
+	}
+	for name, p := range n.paused.nodes {
+		if !slices.ContainsFunc(all, func(o Neighbour) bool { return o.Name == name && o.PID == p.pid }) {
+			n.unpause(name)
+			n.log.Info("a paused node has ended", "node", name, "pid", p.pid)
+			n.tellFault(FaultHealed, "", name+" ended: "+p.What)
+		}
+	}
+}
+
+// unpause forgets a pause; n.paused.mu is held.
+func (n *Node) unpause(name string) {
+	p := n.paused.nodes[name]
+	delete(n.paused.nodes, name)
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	n.hist.Add(history.Record{Kind: history.Mended, First: p.ID, Text: p.What})
+}
+
 // freezes reports whether a fault is a pause of that node.
 func freezes(f fault.Fault, name string) bool {
 	return f.What == "pause "+name || strings.HasPrefix(f.What, "pause "+name+" ")
@@ -115,7 +154,7 @@ func checkPause(d time.Duration) error {
 	if d < 0 || d > MaxPause {
 		return lot.Refuse(lot.Range, "pause for %v: a pause lasts up to %v; without a duration, until resume", d, MaxPause)
 	}
-	return nil
+	return checkWhole("pause", d)
 }
 
 // later calls f after d, but not once the node has ended.
@@ -164,7 +203,7 @@ func (n *Node) stop(m Member, d time.Duration, by, what string) error {
 	if err := n.cfg.Signal(o.PID, true); err != nil {
 		return lot.Refuse(lot.Refused, "%s cannot be stopped: %v", m.Name, err)
 	}
-	p := &pause{pid: o.PID, Fault: fault.Fault{ID: rand.Uint64(), What: clip(what), By: by, Since: n.cfg.Now(), Node: m.Name}}
+	p := &pause{pid: o.PID, Fault: fault.Fault{ID: rand.Uint64(), What: clip(what), By: by, Since: n.cfg.Now(), Node: m.Name, Stops: true}}
 	if d > 0 {
 		p.timer = n.later(d, func() { n.resume(func(one *pause) bool { return one == p }, p.By) })
 	}

@@ -9,6 +9,7 @@ import (
 
 	"parking/lot"
 	"parking/node"
+	"parking/node/fault"
 )
 
 // elsewhere puts a node on a host of its own: no signal reaches it.
@@ -248,5 +249,67 @@ func TestAPauseOfWhoWantsNoFaults(t *testing.T) {
 		wantRefusal(t, gary.Resume(t.Context(), "larry"), lot.Refused, "gary was started with --no-faults")
 		time.Sleep(10 * time.Second)
 		l.settled(0)
+	})
+}
+
+// A pause ends with the process that was paused. kill-node reaches it nevertheless.
+func TestAPauseDiesWithItsNode(t *testing.T) {
+	inLabs(t, 3, func(t *testing.T, l *lab) {
+		all := l.cluster("larry", "gary", "harry")
+		larry, harry := all[0], all[2]
+		l.pause(larry, "gary", 0)
+		l.crash("gary")
+		l.wantInForce(harry)
+		gary := l.start("gary")
+		l.settled(5 * time.Second)
+		l.wantInForce(gary)
+		l.pause(larry, "gary", 0)
+		if err := larry.Kill(t.Context(), "gary"); err != nil {
+			t.Errorf("a paused node was told to die: %v", err)
+		}
+		l.eventually(5*time.Second, "it to be gone", func() bool { return !slices.Contains(l.living(), gary) && l.members(2) })
+		l.wantInForce(harry)
+	})
+}
+
+// What is refused changes nothing, and what cannot be told to others is refused.
+func TestRefusedBeforeAnythingIsMended(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		all := l.cluster("larry", "gary")
+		larry := all[0]
+		if err := larry.SetClock(t.Context(), "gary", 5*time.Minute, "clock gary +5m"); err != nil {
+			t.Fatal(err)
+		}
+		for _, which := range []node.Selection{
+			{Nodes: []string{"gary", "bob"}}, {Nodes: []string{"gary"}, Links: []fault.Link{{From: "bob", To: "gary"}}},
+		} {
+			_, _, err := larry.Mend(t.Context(), which)
+			wantRefusal(t, err, lot.Unreachable, "no node is called bob")
+		}
+		_, err := larry.Pause(t.Context(), "larry", 500*time.Microsecond, "pause larry 500us")
+		wantRefusal(t, err, lot.Range, "give whole milliseconds")
+		wantRefusal(t, larry.SetClock(t.Context(), "gary", time.Microsecond, "clock gary 1us"), lot.Range, "give whole milliseconds")
+		_, err = larry.Inject(t.Context(), "late", map[fault.Link]fault.Effect{{From: "larry", To: "gary"}: {Delay: 100}})
+		wantRefusal(t, err, lot.Range, "give whole microseconds")
+		l.wantInForce(larry, "clock gary +5m on gary")
+	})
+}
+
+// Healing one direction of two answers at once: the other still stops the streams.
+func TestHealingOneOfTwoDirections(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		all := l.cluster("larry", "gary")
+		larry := all[0]
+		if _, err := larry.Partition(t.Context(), [][]string{{"gary"}}, "isolate gary"); err != nil {
+			t.Fatal(err)
+		}
+		l.noticed("gary", larry)
+		begin := time.Now()
+		_, _, apart, err := larry.Heal(t.Context(), node.Selection{Links: []fault.Link{{From: "larry", To: "gary"}}})
+		if err != nil || len(apart) > 0 || time.Since(begin) > time.Second {
+			t.Errorf("healed after %v, apart %v, %v", time.Since(begin), apart, err)
+		}
+		l.heals(larry, node.Selection{All: true})
+		l.settled(3 * time.Second)
 	})
 }

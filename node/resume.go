@@ -12,7 +12,6 @@ import (
 	"parking/lot"
 	"parking/lot/wire"
 	"parking/node/fault"
-	"parking/node/history"
 	"parking/node/member"
 	"parking/node/peer"
 )
@@ -25,11 +24,7 @@ func (n *Node) resume(which func(*pause) bool, by string) (names []string) {
 		if !which(p) {
 			continue
 		}
-		delete(n.paused.nodes, name)
-		if p.timer != nil {
-			p.timer.Stop()
-		}
-		n.hist.Add(history.Record{Kind: history.Mended, First: p.ID, Text: p.What})
+		n.unpause(name)
 		// The number may be another process's by now, but for who is a neighbour.
 		m, ok := n.view.find(name)
 		o, here := n.neighbour(m)
@@ -129,6 +124,8 @@ func (n *Node) tellResume(ctx context.Context, req *wire.ResumeRequest, but ...s
 		clocks = append(clocks, reply.Msg.GetClocks()...)
 		return nil, nil
 	})
+	unknown := func(name string) bool { return !lot.ValidName(name) } // others told them
+	resumed, clocks = slices.DeleteFunc(resumed, unknown), slices.DeleteFunc(clocks, unknown)
 	slices.Sort(resumed)
 	return slices.Compact(resumed), clocks, unreached(failed)
 }
@@ -157,7 +154,7 @@ func (n *Node) Back(ctx context.Context, names ...string) error {
 // selected, and returns whose. It belongs before a Heal, which reaches only nodes
 // that go on.
 func (n *Node) Mend(ctx context.Context, which Selection) (resumed, clocks []string, err error) {
-	if err := cmp.Or(n.CheckFaults(), n.await(ctx)); err != nil {
+	if err := cmp.Or(n.CheckFaults(), n.await(ctx), n.checkSelection(which)); err != nil {
 		return nil, nil, err
 	}
 	if !which.All && len(which.Nodes) == 0 {

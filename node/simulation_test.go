@@ -306,7 +306,11 @@ func (s *sim) mend() time.Duration {
 	s.thaw()
 	s.doing.Wait()
 	for _, x := range s.up() {
-		s.await(x.life)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		if err := s.isReady(ctx, x.life); err != nil {
+			s.t.Fatalf("%s did not become ready: %v\n%s\nthe stretch:\n%s\nwarnings:\n%s", x.name, err, s.dump(), s.story(), strings.Join(x.life.warned.all, ""))
+		}
+		cancel()
 	}
 	// What was ordered and is on its way to who could not answer comes first.
 	time.Sleep(2 * time.Second)

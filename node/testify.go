@@ -67,7 +67,9 @@ func (n *Node) testifyState(live bool, yield func(*wire.Testimony) bool) {
 		st.Running = append(st.Running, uint32(g))
 	}
 	for _, f := range n.inForce() {
-		st.Faults = append(st.Faults, f.What)
+		if f.Hinders() {
+			st.Faults = append(st.Faults, f.What)
+		}
 	}
 	for _, h := range n.view.alive() {
 		st.Alive = append(st.Alive, &wire.Replica{Node: h.Node, Incarnation: h.Incarnation})
@@ -78,15 +80,16 @@ func (n *Node) testifyState(live bool, yield func(*wire.Testimony) bool) {
 		for i, row := range st.GetVersion().GetRows() {
 			rows[crdt.NewReplica(row.GetReplica().GetNode(), row.GetReplica().GetIncarnation())] = uint32(i)
 		}
-		stopped := false
-		snap.Dots(func(d crdt.Dot, p lot.Plate) bool {
-			row, ok := rows[d.Replica]
-			if !ok { // of nobody's that was seen: the judge is to know
-				row = uint32(len(st.Version.Rows))
-				rows[d.Replica] = row
+		snap.Dots(func(d crdt.Dot, _ lot.Plate) bool {
+			if _, ok := rows[d.Replica]; !ok { // of nobody's that was seen: the judge is to know
+				rows[d.Replica] = uint32(len(st.Version.Rows))
 				st.Version.Rows = append(st.Version.Rows, &wire.Version_Row{Replica: &wire.Replica{Node: d.Replica.Node(), Incarnation: d.Replica.Incarnation()}})
 			}
-			part.Live = append(part.Live, &wire.Testimony_Live{Row: row, Seq: d.Seq, Plate: string(p)})
+			return true
+		})
+		stopped := false
+		snap.Dots(func(d crdt.Dot, p lot.Plate) bool {
+			part.Live = append(part.Live, &wire.Testimony_Live{Row: rows[d.Replica], Seq: d.Seq, Plate: string(p)})
 			if len(part.Live) == livePart {
 				stopped = !yield(part)
 				part = &wire.Testimony{}

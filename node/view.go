@@ -34,6 +34,7 @@ type view struct {
 
 	mu      sync.Mutex
 	members []Member
+	since   time.Time            // when they changed last
 	dead    map[gates.Host]death // the overlay
 	quiet   bool                 // no events yet: this node is still joining
 }
@@ -134,6 +135,9 @@ func (v *view) refresh() bool {
 	v.dead = overlaid
 	events := diff(old, v.members)
 	changed := !slices.Equal(old, v.members)
+	if changed {
+		v.since = time.Now()
+	}
 	quiet, members := v.quiet, v.members
 	v.mu.Unlock()
 	for _, m := range members {

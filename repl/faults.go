@@ -178,7 +178,7 @@ func heal(c *call) error {
 		}
 	}
 	if len(apart) > 0 {
-		return lot.Refuse(lot.Timeout, "healed, but after 3s %s does not see %s; members tells who is there", apart[0].From, apart[0].To)
+		return lot.Refuse(lot.Timeout, "healed, but after 3s %s does not see %s; members tells who is there, faults what is in force", apart[0].From, apart[0].To)
 	}
 	var parts []string
 	if len(healed) > 0 {

@@ -52,6 +52,9 @@ func restart(c *call) error {
 	if c.restart == nil {
 		return lot.Refuse(lot.Refused, "%s cannot be restarted from here; start it where it was: by restart %s in a session, or parking --sname %s in a terminal", name, name, name)
 	}
+	if err := c.node.Consents(c.ctx, name); err != nil && lot.CodeOf(err) == lot.Refused {
+		return err
+	}
 	if err := c.restart(c.ctx, name); err != nil {
 		return err
 	}

@@ -70,14 +70,30 @@ func (c *call) verdict(r verdict.Report) error {
 	if text := allows[r.Ledger]; over && text != "" {
 		say("", text)
 	}
-	who := "judged by the histories of " + strings.Join(r.Reached, " ")
+	who := fmt.Sprintf("%s: judged by the histories of %s", r.Outcome, strings.Join(r.Reached, " "))
 	if len(r.Dead) > 0 {
-		who += ", and of dead " + strings.Join(r.Dead, " ")
+		who += ", and of dead " + strings.Join(counted(r.Dead), " ")
 	}
 	say("", who)
 	lines[len(lines)-1] = c.paint.dim(lines[len(lines)-1])
 	_, err := fmt.Fprintln(c.out, strings.Join(lines, "\n"))
 	return err
+}
+
+// counted puts equal names that follow each other together.
+func counted(names []string) (out []string) {
+	for len(names) > 0 {
+		n := 1
+		for n < len(names) && names[n] == names[0] {
+			n++
+		}
+		text := names[0]
+		if n > 1 {
+			text = fmt.Sprintf("%s (%d lives)", text, n)
+		}
+		out, names = append(out, text), names[n:]
+	}
+	return out
 }
 
 // level is the gravest of a check's findings.

@@ -58,7 +58,7 @@ func TestVerdictAnswers(t *testing.T) {
 			" capacity     kept      1 of 2 at most",
 			" gates        one each  each had one owner throughout",
 			" refusals     none      nothing was refused, and no gate let anything in",
-			"judged by the histories of gary harry larry",
+			"kept: judged by the histories of gary harry larry",
 			"",
 		}, "\n"))
 		gary.do("partition larry | gary harry")
@@ -79,7 +79,7 @@ func TestVerdictAnswers(t *testing.T) {
 			" gates        split  gates 1-4 had two owners for N s, partition larry | gary harry",
 			" refusals     none   nothing was refused, and no gate let anything in",
 			allows["crdt"],
-			"judged by the histories of gary harry larry",
+			"kept: judged by the histories of gary harry larry",
 			"",
 		}, "\n"))
 		for _, width := range []int{50, 60, 80} {
@@ -125,7 +125,7 @@ func TestABrokenPromise(t *testing.T) {
 		" lost         1    " + printable("A\x1b[31m is gone"),
 		"   broken: A is gone",
 		"     12:03:01.000  gary  A came in",
-		"judged by the histories of gary",
+		"broken: judged by the histories of gary",
 		"",
 	}, "\n"))
 	if err != nil {

@@ -54,12 +54,15 @@ func TestANodeOfNoLabIsNotRestarted(t *testing.T) {
 	h := newHost(t)
 	larry := h.open(24, "--sname", "larry")
 	larry.prompt("larry")
-	gary := h.open(24, "--sname", "gary", "--no-faults")
+	gary := h.open(24, "--sname", "gary")
 	gary.prompt("gary")
+	harry := h.open(24, "--sname", "harry", "--no-faults")
+	harry.prompt("harry")
 	h.refusedAt("larry", "restart gary", "gary was not started by the lab of larry; start it where it was")
-	h.refusedAt("gary", "restart larry", "gary was started with --no-faults")
+	h.refusedAt("larry", "restart harry", "harry was started with --no-faults")
+	h.refusedAt("harry", "restart larry", "harry was started with --no-faults")
 	h.refusedAt("larry", "restart GARY", "GARY")
-	for _, w := range []*window{gary, larry} {
+	for _, w := range []*window{harry, gary, larry} {
 		w.send("quit\r")
 		w.ended(0)
 	}

@@ -674,7 +674,8 @@ func (*DigestRequest) Descriptor() ([]byte, []int) {
 type DigestReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
-	Members       uint64                 `protobuf:"fixed64,2,opt,name=members,proto3" json:"members,omitempty"` // a hash of whom the callee sees alive; 0: it does not tell
+	Members       uint64                 `protobuf:"fixed64,2,opt,name=members,proto3" json:"members,omitempty"`                     // a hash of whom the callee sees alive; 0: it does not tell
+	SettledMs     uint64                 `protobuf:"varint,3,opt,name=settled_ms,json=settledMs,proto3" json:"settled_ms,omitempty"` // for how long it has seen the same
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -719,6 +720,13 @@ func (x *DigestReply) GetDigest() []byte {
 func (x *DigestReply) GetMembers() uint64 {
 	if x != nil {
 		return x.Members
+	}
+	return 0
+}
+
+func (x *DigestReply) GetSettledMs() uint64 {
+	if x != nil {
+		return x.SettledMs
 	}
 	return 0
 }
@@ -1793,8 +1801,7 @@ func (*FaultsRequest) Descriptor() ([]byte, []int) {
 type FaultsReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Faults        []*Fault               `protobuf:"bytes,1,rep,name=faults,proto3" json:"faults,omitempty"`
-	ClockMs       int64                  `protobuf:"varint,2,opt,name=clock_ms,json=clockMs,proto3" json:"clock_ms,omitempty"` // how far the wall clock was told to be off
-	Sees          []string               `protobuf:"bytes,3,rep,name=sees,proto3" json:"sees,omitempty"`                       // who is alive in the callee's view
+	Sees          []string               `protobuf:"bytes,3,rep,name=sees,proto3" json:"sees,omitempty"` // who is alive in the callee's view
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1834,13 +1841,6 @@ func (x *FaultsReply) GetFaults() []*Fault {
 		return x.Faults
 	}
 	return nil
-}
-
-func (x *FaultsReply) GetClockMs() int64 {
-	if x != nil {
-		return x.ClockMs
-	}
-	return 0
 }
 
 func (x *FaultsReply) GetSees() []string {
@@ -2658,10 +2658,12 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x03met\x18\x05 \x01(\bR\x03met\"\r\n" +
 	"\vHoldRequest\"\v\n" +
 	"\tHoldReply\"\x0f\n" +
-	"\rDigestRequest\"?\n" +
+	"\rDigestRequest\"^\n" +
 	"\vDigestReply\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x18\n" +
-	"\amembers\x18\x02 \x01(\x06R\amembers\"\x92\x01\n" +
+	"\amembers\x18\x02 \x01(\x06R\amembers\x12\x1d\n" +
+	"\n" +
+	"settled_ms\x18\x03 \x01(\x04R\tsettledMs\"\x92\x01\n" +
 	"\vPullRequest\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\fR\x06digest\x12-\n" +
@@ -2736,10 +2738,9 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\tHealReply\x12-\n" +
 	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\x12.\n" +
 	"\x06healed\x18\x02 \x03(\v2\x16.parking.v1.Fault.LinkR\x06healed\"\x0f\n" +
-	"\rFaultsRequest\"g\n" +
+	"\rFaultsRequest\"L\n" +
 	"\vFaultsReply\x12)\n" +
-	"\x06faults\x18\x01 \x03(\v2\x11.parking.v1.FaultR\x06faults\x12\x19\n" +
-	"\bclock_ms\x18\x02 \x01(\x03R\aclockMs\x12\x12\n" +
+	"\x06faults\x18\x01 \x03(\v2\x11.parking.v1.FaultR\x06faults\x12\x12\n" +
 	"\x04sees\x18\x03 \x03(\tR\x04sees\"?\n" +
 	"\fClockRequest\x12\x1b\n" +
 	"\toffset_ms\x18\x01 \x01(\x03R\boffsetMs\x12\x12\n" +

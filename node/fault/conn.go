@@ -119,7 +119,7 @@ func (c *conn) endLocked(err error) {
 func (c *conn) look() (out, in Effect, s *state, err error) {
 	s = c.t.table.now.Load()
 	out, in = c.t.to(s, c.to)
-	if out.stops() || in.stops() {
+	if out.Stops() || in.Stops() {
 		out.Cut = true
 	} else if c.gone {
 		c.endLocked(syscall.ECONNRESET)

@@ -51,6 +51,8 @@ func (e Effect) Check() error {
 		return lot.Refuse(lot.Range, "delay %v: a delay is 0s to %v", e.Delay, MaxDelay)
 	case e.Jitter < 0 || e.Jitter > e.Delay:
 		return lot.Refuse(lot.Range, "jitter %v: it is 0s to the delay, which is %v", e.Jitter, e.Delay)
+	case e.Delay%time.Microsecond != 0 || e.Jitter%time.Microsecond != 0: // they are told to other nodes so
+		return lot.Refuse(lot.Range, "delay %v jitter %v: give whole microseconds", e.Delay, e.Jitter)
 	}
 	return nil
 }
@@ -66,8 +68,8 @@ func (e Effect) with(o Effect) Effect {
 	}
 }
 
-// stops reports whether nothing gets through.
-func (e Effect) stops() bool { return e.Cut || e.Drop >= 1 }
+// Stops reports whether nothing gets through.
+func (e Effect) Stops() bool { return e.Cut || e.Drop >= 1 }
 
 // slows reports whether what is written to a stream is late.
 func (e Effect) slows() bool { return e.Drop > 0 || e.Delay > 0 }

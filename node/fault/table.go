@@ -16,6 +16,21 @@ type Fault struct {
 	Since time.Time
 	Links map[Link]Effect // not written to any more
 	Node  string          // of a fault of a whole node, which a Table knows nothing of: it has no links
+	Stops bool            // that one: it is paused
+}
+
+// Hinders reports whether it may keep nodes from hearing each other in time, or from
+// running: packets that come twice do not, nor does a clock.
+func (f Fault) Hinders() bool {
+	if f.Node != "" {
+		return f.Stops
+	}
+	for _, e := range f.Links {
+		if e.Stops() || e.slows() {
+			return true
+		}
+	}
+	return false
 }
 
 // MaxFaults bounds how many are in force at once on one node.

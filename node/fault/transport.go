@@ -77,7 +77,7 @@ func (t *Transport) WriteToAddress(b []byte, a member.Address) (time.Time, error
 		return t.Transport.WriteToAddress(b, a)
 	}
 	now := time.Now()
-	if e.stops() || t.chance(e.Drop) {
+	if e.Stops() || t.chance(e.Drop) {
 		return now, nil
 	}
 	copies := 1
@@ -110,7 +110,7 @@ func (t *Transport) sendLate(b []byte, a member.Address, d time.Duration) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			if e, _ := t.to(t.table.now.Load(), a); !e.stops() {
+			if e, _ := t.to(t.table.now.Load(), a); !e.Stops() {
 				_, _ = t.Transport.WriteToAddress(b, a)
 			}
 		case <-t.done:
@@ -172,7 +172,7 @@ func (t *Transport) DialAddressTimeout(a member.Address, timeout time.Duration) 
 	for {
 		s := t.table.now.Load()
 		out, in := t.to(s, a)
-		if out.stops() || in.stops() {
+		if out.Stops() || in.Stops() {
 			if !t.wait(s.changed, time.Until(end)) {
 				return nil, errDialTimeout
 			}

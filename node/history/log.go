@@ -118,6 +118,7 @@ func (l *Log) write(r *Record) {
 	l.scratch = l.enc.append(l.scratch[:0], r)
 	if l.at+len(l.scratch) > SegmentSize {
 		if l.rotate() != nil {
+			l.lose()
 			return
 		}
 		l.scratch = l.enc.append(l.scratch[:0], r)
@@ -158,7 +159,9 @@ func (l *Log) rotate() error {
 	l.before += l.count
 	s, err := l.archive.Begin(l.life, l.number)
 	if err == nil {
-		err = s.Room(headSize)
+		if err = s.Room(headSize); err != nil {
+			_ = s.Close()
+		}
 	}
 	if err != nil {
 		l.broken = true
@@ -190,15 +193,18 @@ func (l *Log) Beat() {
 	defer l.mu.Unlock()
 	l.flush()
 	now := l.now()
-	// A process that was stopped, or a host that slept: what ran here by this log
-	// did not, and the others had to think so.
+	// A process that was stopped: what ran here by this log did not, and the others
+	// had to think so.
 	if gap := now.Sub(l.last); gap > stopped && !l.last.IsZero() {
 		id := rand.Uint64()
-		l.write(&Record{Kind: Faulted, Real: l.last, First: id, Text: l.life.Node + " stood still"})
+		l.write(&Record{Kind: Faulted, Real: l.last, First: id, Text: l.life.Node + StoodStill})
 		l.write(&Record{Kind: Mended, Real: now, First: id})
 	}
 	l.beat(now)
 }
+
+// StoodStill ends the text of a fault that nobody ordered: a process was stopped.
+const StoodStill = " stood still"
 
 // stopped is how long no sign of life may be given before the life counts as
 // stopped: the signs are much closer than that.

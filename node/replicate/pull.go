@@ -151,7 +151,7 @@ func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
 			return err
 		}
 		if r.saw != nil {
-			r.saw(k.name, reply.Msg.GetMembers())
+			r.saw(k.name, reply.Msg.GetMembers(), time.Duration(reply.Msg.GetSettledMs())*time.Millisecond)
 		}
 		if string(digest[:]) == string(reply.Msg.GetDigest()) {
 			return nil

@@ -43,9 +43,10 @@ type Config struct {
 	Direct   bool   // push by couriers while the cluster is small, not by gossip
 	Interval time.Duration
 	Rand     *rand.Rand // owned by the replicator
-	// Saw is told at each look at a random peer whom that one sees; it may block.
-	Saw func(peer string, members uint64)
-	Log      *slog.Logger
+	// Saw is told at each look at a random peer whom that one sees, and for how
+	// long it has; it may block.
+	Saw func(peer string, members uint64, settled time.Duration)
+	Log *slog.Logger
 }
 
 // A Replicator brings a store together with those of the other nodes.
@@ -57,7 +58,7 @@ type Replicator struct {
 	maxEvent int
 	interval time.Duration
 	log      *slog.Logger
-	saw      func(peer string, members uint64)
+	saw      func(peer string, members uint64, settled time.Duration)
 	kicks    chan kick
 	stir     chan struct{} // ticks when something was pushed or received
 	gapCheck atomic.Bool   // a look at a gap is due

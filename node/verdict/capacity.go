@@ -15,13 +15,12 @@ import (
 func (j *judge) capacity() Check {
 	m := j.model
 	steps := j.visits()
-	for _, o := range m.writes("spaces") {
-		steps = append(steps, step{at: o.real.UnixNano(), op: o})
+	for _, v := range j.values("spaces") {
+		steps = append(steps, step{at: v.at.UnixNano(), op: v.op, set: true, total: v.value})
 	}
 	slices.SortStableFunc(steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
 
 	c := Check{Name: "capacity", Word: "kept"}
-	spaces := m.register()
 	taken, total, most := 0, 0, 0
 	var now, longest overSpell
 	var worst overSpell // by how much
@@ -47,11 +46,12 @@ func (j *judge) capacity() Check {
 	var events []Event
 	for i, s := range steps {
 		taken += s.delta
+		if s.set {
+			total = s.total
+		}
 		switch {
 		case s.op == nil:
-		case s.op.kind == history.Set:
-			spaces.add(s.op)
-			total = spaces.value()
+		case s.set:
 			events = append(events, m.event(s.op))
 		case len(events) < maxEvents:
 			events = append(events, m.event(s.op))
@@ -112,7 +112,9 @@ func (o overSpell) by() int { return o.taken - o.total }
 type step struct {
 	at    int64 // in nanoseconds since 1970
 	delta int   // vehicles
-	op    *op
+	op    *op   // nil: what was there is lost
+	set   bool  // the spaces, to total
+	total int
 }
 
 // visit is a spell in which a plate was in the lot.

@@ -159,7 +159,6 @@ func owned(stays, expected []spell) (out []ownedSpell) {
 // while returns when the lot had which gates.
 func (j *judge) while() map[gateID][]spell {
 	out := make(map[gateID][]spell)
-	r := j.model.register()
 	since := make(map[gateID]time.Time)
 	turn := func(at time.Time, total int) {
 		for g := range gateIDs {
@@ -173,13 +172,8 @@ func (j *judge) while() map[gateID][]spell {
 			}
 		}
 	}
-	total := 0
-	for _, o := range j.model.writes("gates") {
-		r.add(o)
-		if v := r.value(); v != total {
-			total = v
-			turn(o.real, total)
-		}
+	for _, v := range j.values("gates") {
+		turn(v.at, v.value)
 	}
 	turn(j.Now, 0)
 	return out

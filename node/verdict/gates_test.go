@@ -100,6 +100,25 @@ func TestGates(t *testing.T) {
 			g.runs(1)
 			time.Sleep(time.Second)
 		}, map[string]Level{"gates": Breach}, Broken, "gates", []string{"no owner for 21 s after larry died"}},
+		{"more gates, and the setting dies with who made it", func(_ *world, l, g, h *teller) {
+			g.set("gates", 3, "")
+			g.runs(2)
+			g.runs(3)
+			time.Sleep(time.Second)
+			g.crash()
+			time.Sleep(time.Minute)
+		}, map[string]Level{"gates": ""}, Kept, "gates", []string{"one each"}},
+		{"more gates, and the setting outlives who made it", func(_ *world, l, g, h *teller) {
+			l.hears(g.set("gates", 3, ""))
+			g.runs(2)
+			g.runs(3)
+			time.Sleep(time.Second)
+			g.crash()
+			time.Sleep(time.Minute)
+			h.joins(l)
+			l.runs(2)
+			l.runs(3)
+		}, map[string]Level{"gates": Breach}, Broken, "gates", []string{"no owner for 60 s after gary died"}},
 		{"no owner for long, and who ran it has no history", func(_ *world, l, g, h *teller) {
 			l.stops(1)
 			n := h.w.node("curly")

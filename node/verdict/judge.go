@@ -130,26 +130,30 @@ func (j *judge) faulty() bool {
 	return slices.ContainsFunc(j.States, func(s State) bool { return len(s.Faults) > 0 })
 }
 
-// cause returns the fault that was in force for most of a spell, as text to add.
+// cause returns the fault that was in force for most of a spell, as text to add: of
+// several the one that began last, and one that was ordered before what came of it.
 func (j *judge) cause(s spell) string {
-	best, most := "", time.Duration(0)
-	for _, f := range j.faults {
-		from, to := f.from, f.to
-		if s.from.After(from) {
-			from = s.from
+	var best *spell
+	most := time.Duration(-1)
+	for i := range j.faults {
+		f := &j.faults[i]
+		from, to := latest(s.from, f.from), s.to
+		if f.to.Before(to) {
+			to = f.to
 		}
-		if s.to.Before(to) {
-			to = s.to
-		}
-		if d := to.Sub(from); d > most || d >= 0 && best == "" && !s.from.After(f.to) && !f.from.After(s.to) {
-			best, most = f.what, d
+		if d := to.Sub(from); d > most || d >= 0 && d == most && !f.standstill() {
+			best, most = f, d
 		}
 	}
-	if best == "" {
+	if best == nil {
 		return ""
 	}
-	return ", " + best
+	return ", " + best.what
 }
+
+// standstill reports whether a fault is one that nobody ordered: a process that was
+// stopped.
+func (s *spell) standstill() bool { return strings.HasSuffix(s.what, history.StoodStill) }
 
 // converged judges whether all nodes hold the same.
 func (j *judge) converged() Check {

@@ -2,7 +2,9 @@ package verdict
 
 import (
 	"cmp"
+	"maps"
 	"slices"
+	"time"
 
 	"parking/node/history"
 )
@@ -69,6 +71,67 @@ func (m *model) writes(name string) (out []*op) {
 	}
 	slices.SortStableFunc(out, func(a, b *op) int { return a.real.Compare(b.real) })
 	return out
+}
+
+// A value is what a setting was from some time on.
+type value struct {
+	at    time.Time
+	value int
+	op    *op // which change made it so; nil: one was lost
+}
+
+// values returns what a setting was, of all nodes together: a change counts when it
+// is made, and no more once the last node that had it has died.
+func (j *judge) values(name string) (out []value) {
+	writes := j.model.writes(name)
+	ends := make(map[*op]time.Time)
+	for _, o := range writes {
+		out = append(out, value{at: o.real, op: o})
+		if end := j.dies(o); !end.IsZero() {
+			ends[o] = latest(end, o.real)
+		}
+	}
+	for _, end := range slices.SortedFunc(maps.Values(ends), time.Time.Compare) {
+		if n := len(out); out[n-1].op != nil || !out[n-1].at.Equal(end) { // a node's are lost at once
+			out = append(out, value{at: end})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b value) int { return a.at.Compare(b.at) })
+	r := j.model.register()
+	for i, v := range out {
+		if v.op != nil {
+			r.add(v.op)
+		} else {
+			r = j.model.register()
+			for _, o := range writes {
+				if end, lost := ends[o]; !o.real.After(v.at) && (!lost || end.After(v.at)) {
+					r.add(o)
+				}
+			}
+		}
+		out[i].value = r.value()
+	}
+	return out
+}
+
+// dies returns when the last of the nodes died that had a change; zero if one has it
+// still, or may.
+func (j *judge) dies(o *op) (end time.Time) {
+	m := j.model
+	if _, there := j.anybody(m.lives[o.life], history.Span{First: o.seq, Last: o.seq}); there || len(j.Unreached) > 0 {
+		return time.Time{}
+	}
+	for i := range j.histories {
+		h := &j.histories[i]
+		switch {
+		case m.sawAt(int32(m.number[h.Life]), o) == never:
+		case j.reached[h.Life] != nil:
+			return time.Time{}
+		default:
+			end = latest(end, h.Beat)
+		}
+	}
+	return end
 }
 
 // rank orders concurrent values, as the ledger promises: by stamp, then by name.
