@@ -21,6 +21,9 @@ const (
 	// joinTries is how often a neighbour is tried that does not answer: it may
 	// be starting, or stopping.
 	joinTries = 3
+	// joinPatience is for how long one is that takes calls and does not answer: it
+	// stands still, and may do so for long.
+	joinPatience = time.Second
 	// acquaint is to how many nodes a joiner shows itself, beside those that it
 	// was told to join: of a small cluster to all, and none takes a node for gone
 	// that is back. The others hear of it by gossip.
@@ -78,8 +81,9 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 		}
 	}
 	for _, nb := range found {
+		begin := time.Now()
 		for try := 1; ctx.Err() == nil; try++ {
-			if m, ok := n.view.find(nb.Name); ok && m.Status == member.Alive && m.Addr == nb.Addr {
+			if n.knows(nb) {
 				break // came with another one
 			}
 			_, err := n.joinOne(ctx, cert, nb.Addr)
@@ -94,7 +98,7 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 			default:
 				n.log.Info("neighbour not joined", "node", nb.Name, "addr", nb.Addr, "err", err)
 			}
-			if try == joinTries || errors.Is(err, errStranger) {
+			if try == joinTries || time.Since(begin) > joinPatience || errors.Is(err, errStranger) {
 				break
 			}
 			sleep(ctx, 100*time.Millisecond)
@@ -106,6 +110,13 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 	}
 	n.lacking = them.lacking
 	return errors.Join(err, ctx.Err())
+}
+
+// knows reports whether a neighbour is in view as what it is: alive, or that life of
+// it failed, which is looked for later.
+func (n *Node) knows(nb Neighbour) bool {
+	m, ok := n.view.find(nb.Name)
+	return ok && m.Addr == nb.Addr && (m.Status == member.Alive || m.Status == member.Failed && m.Incarnation == nb.Incarnation)
 }
 
 // catchUpLater pulls from those that had too much news when this node became

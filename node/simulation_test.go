@@ -305,13 +305,7 @@ func (s *sim) mend() time.Duration {
 	s.replug(nil)
 	s.thaw()
 	s.doing.Wait()
-	for _, x := range s.up() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		if err := s.isReady(ctx, x.life); err != nil {
-			s.t.Fatalf("%s did not become ready: %v\n%s\nthe stretch:\n%s\nwarnings:\n%s", x.name, err, s.dump(), s.story(), strings.Join(x.life.warned.all, ""))
-		}
-		cancel()
-	}
+	s.allReady()
 	// What was ordered and is on its way to who could not answer comes first.
 	time.Sleep(2 * time.Second)
 	s.thaw()
@@ -330,6 +324,25 @@ func (s *sim) mend() time.Duration {
 	}
 	s.awaitAgreement("after all was healed")
 	return time.Since(begin) - staysFor
+}
+
+// allReady waits until all have started that were started. A pause that was ordered
+// may have come into force after all had been let go on.
+func (s *sim) allReady() {
+	begin := time.Now()
+	for _, x := range s.up() {
+		for ready := false; !ready; {
+			s.thaw()
+			select {
+			case <-x.life.Ready():
+				ready = true
+			case <-time.After(500 * time.Millisecond):
+				if time.Since(begin) > time.Minute {
+					s.t.Fatalf("%s did not become ready\n%s\nthe stretch:\n%s\nwarnings:\n%s", x.name, s.dump(), s.story(), strings.Join(x.life.warned.all, ""))
+				}
+			}
+		}
+	}
 }
 
 // awaitAgreement waits until the cluster is one, and stays so for a while.
