@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -157,17 +158,25 @@ func (n *Node) storedHistories(reached map[history.Life]bool, have []history.His
 	if err != nil {
 		n.log.Warn("histories of the dead cannot be read", "err", err)
 	}
-	var left []history.History
+	// Most are of other sessions: what they tell is read twice, not kept meanwhile.
+	type found struct {
+		segments [][]byte
+		life     history.Life
+		met      map[history.Life]bool
+	}
+	var left []found
 	runs := make(map[history.Life]bool)
 	for _, s := range stored {
-		if s.Alive && !reached[s.Life] {
-			runs[s.Life] = true
-		}
 		if reached[s.Life] {
 			continue
 		}
+		if s.Alive {
+			runs[s.Life] = true
+		}
 		if h, ok := history.Read(s.Segments); ok && !reached[h.Life] {
-			left = append(left, h)
+			theirs := make(map[history.Life]bool)
+			meets(h, theirs)
+			left = append(left, found{s.Segments, h.Life, theirs})
 		}
 	}
 	met := make(map[history.Life]bool)
@@ -176,16 +185,15 @@ func (n *Node) storedHistories(reached map[history.Life]bool, have []history.His
 	}
 	for again := true; again; {
 		again = false
-		left = slices.DeleteFunc(left, func(h history.History) bool {
-			theirs := make(map[history.Life]bool)
-			meets(h, theirs)
-			ours := met[h.Life]
-			for l := range theirs {
+		left = slices.DeleteFunc(left, func(f found) bool {
+			ours := met[f.life]
+			for l := range f.met {
 				ours = ours || met[l]
 			}
 			if ours {
+				h, _ := history.Read(f.segments)
 				out = append(out, h)
-				meets(h, met)
+				maps.Copy(met, f.met)
 				again = true
 			}
 			return ours
