@@ -46,10 +46,21 @@ func (j *judge) lost() Check {
 		h := &j.histories[i]
 		for k := range h.Records {
 			r := &h.Records[k]
-			if r.Kind != history.Answered || r.Code != "" || r.First == 0 || j.later(h, r.Real) {
+			if r.Kind != history.Answered || r.Code != "" || j.later(h, r.Real) {
+				continue
+			}
+			if r.First == 0 && r.Plate == "" { // nothing was asked for
 				continue
 			}
 			acknowledged++
+			if r.First == 0 {
+				gone++
+				c.add(Finding{
+					Level: Breach, Text: fmt.Sprintf("%s %s, answered ok on %s: nothing was recorded", r.Text, r.Plate, h.Life.Node),
+					Events: []Event{{At: r.Real, Node: h.Life.Node, Text: r.Text + " " + string(r.Plate) + ": ok"}},
+				})
+				continue
+			}
 			if seq, all := j.anybody(r.Life, history.Span{First: r.First, Last: r.Last}); !all {
 				if level := j.missing(&c, h.Life, r, seq); level == Allowed {
 					died++

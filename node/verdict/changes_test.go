@@ -48,6 +48,9 @@ func TestChanges(t *testing.T) {
 			e := l.ack(l.enter("A"), 0)
 			delete(l.all, e.dot)
 		}, map[string]Level{"lost": Breach}, "lost", "larry itself does not have it any more"},
+		{"an entry that was never made", func(_ *world, l, _, _ *teller) {
+			l.log.Add(history.Record{Kind: history.Answered, Text: "track_entry", Plate: "A", Gate: 1, Stamp: l.stamp})
+		}, map[string]Level{"lost": Breach}, "lost", "1: track_entry A, answered ok on larry: nothing was recorded"},
 		{"died with its node before anybody had it", func(_ *world, _, g, _ *teller) {
 			g.ack(g.enter("A"), 0)
 			g.crash()
