@@ -51,6 +51,9 @@ func TestSimulation(t *testing.T) {
 		if testing.Short() || raceEnabled {
 			long /= 3
 		}
+		if raceEnabled { // which takes that much longer
+			long /= 3
+		}
 		if *node.SimDuration > 0 {
 			long = *node.SimDuration
 		}

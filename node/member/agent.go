@@ -81,7 +81,7 @@ func New(cfg Config) (*Agent, error) {
 		done:    make(chan struct{}),
 		joining: make(chan struct{}, 1),
 		// Serf has made itself the delegate.
-		gossip: newGossiper(s.Memberlist(), conf.MemberlistConfig.Delegate),
+		gossip: newGossiper(s.Memberlist(), func() []memberlist.Node { return peersOf(s) }, conf.MemberlistConfig.Delegate),
 	}
 	go func() {
 		defer close(a.done)
@@ -188,6 +188,17 @@ func (a *Agent) Members() []Member {
 		})
 	}
 	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// peersOf returns the other members that can be told something.
+func peersOf(s *serf.Serf) (out []memberlist.Node) {
+	self := s.LocalMember().Name
+	for _, m := range s.Members() {
+		if m.Name != self && (m.Status == serf.StatusAlive || m.Status == serf.StatusLeaving) {
+			out = append(out, memberlist.Node{Name: m.Name, Addr: m.Addr, Port: m.Port, PMax: m.ProtocolMax})
+		}
+	}
 	return out
 }
 

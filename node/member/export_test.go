@@ -15,7 +15,15 @@ type Gossiper struct{ *gossiper }
 
 // NewGossiper returns one for what queue holds.
 func NewGossiper(list *memberlist.Memberlist, queue memberlist.Delegate) Gossiper {
-	return Gossiper{newGossiper(list, queue)}
+	others := func() (out []memberlist.Node) {
+		for _, n := range list.Members() {
+			if n.Name != list.LocalNode().Name {
+				out = append(out, *n)
+			}
+		}
+		return out
+	}
+	return Gossiper{newGossiper(list, others, queue)}
 }
 
 // Tell is the gossiper's.

@@ -38,13 +38,14 @@ const (
 // them, the ticker's rounds use, for those whom the waves have missed.
 type gossiper struct {
 	list  *memberlist.Memberlist
-	queue memberlist.Delegate // holds what waits to be gossiped
-	fresh atomic.Int64        // bytes of news in the queue, about
+	peers func() []memberlist.Node // whom to tell; copies, for memberlist writes to its own
+	queue memberlist.Delegate      // holds what waits to be gossiped
+	fresh atomic.Int64             // bytes of news in the queue, about
 	news  chan struct{}
 }
 
-func newGossiper(list *memberlist.Memberlist, queue memberlist.Delegate) *gossiper {
-	return &gossiper{list: list, queue: queue, news: make(chan struct{}, 1)}
+func newGossiper(list *memberlist.Memberlist, peers func() []memberlist.Node, queue memberlist.Delegate) *gossiper {
+	return &gossiper{list: list, peers: peers, queue: queue, news: make(chan struct{}, 1)}
 }
 
 // tell makes news with a payload of that size, which is in the queue or about to
@@ -102,19 +103,16 @@ func (g *gossiper) run(done <-chan struct{}) {
 // was sent least first, and that is the news. It reports whether there was any,
 // if there is anybody to tell.
 func (g *gossiper) send(bytes int) bool {
-	targets := g.list.Members() // a copy
+	targets := g.peers()
 	rand.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
-	self, told := g.list.LocalNode().Name, 0
-	for _, to := range targets {
-		if to.Name == self {
-			continue
-		}
+	told := 0
+	for i := range targets {
 		messages := g.queue.GetBroadcasts(0, bytes)
 		if len(messages) == 0 {
 			return told > 0
 		}
 		for _, m := range messages {
-			_ = g.list.SendBestEffort(to, m) // the ticker's rounds may come through
+			_ = g.list.SendBestEffort(&targets[i], m) // the ticker's rounds may come through
 		}
 		if told++; told == wave {
 			return true
