@@ -219,7 +219,7 @@ func TestKernelSimulation(t *testing.T) {
 func simulateKernel(t *testing.T, seed, steps uint64) (hash uint64) {
 	t.Helper()
 	w := newKernelWorld(seed)
-	defer debug.SetGCPercent(debug.SetGCPercent(3000)) // documents are small, and made anew all the time
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // documents are small, and made anew all the time
 	began := time.Now()
 	err := w.run(steps)
 	took := time.Since(began)

@@ -3,6 +3,7 @@ package crdt
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"parking/lot"
 	"parking/lot/wire"
@@ -40,8 +41,8 @@ func DecodeReplica(node string, incarnation uint64) (Replica, error) {
 func EncodeVersion(v Version) *wire.Version {
 	w := &wire.Version{}
 	for rep := range v.Replicas() {
-		r := v.rows[rep]
-		w.Rows = append(w.Rows, &wire.Version_Row{Replica: encodeReplica(rep), Max: r.max, Cloud: r.sortedCloud()})
+		s := v.rows[rep]
+		w.Rows = append(w.Rows, &wire.Version_Row{Replica: encodeReplica(rep), Max: s.max(), Cloud: slices.Collect(s.cloud().each)})
 	}
 	return w
 }
@@ -51,7 +52,7 @@ func DecodeVersion(w *wire.Version) (Version, error) {
 	if len(w.GetRows()) > maxReplicas {
 		return Version{}, malformed("%d replicas", len(w.GetRows()))
 	}
-	v := Version{rows: make(map[Replica]row, len(w.GetRows()))}
+	v := Version{rows: make(map[Replica]spans, len(w.GetRows()))}
 	for _, wr := range w.GetRows() {
 		rep, err := DecodeReplica(wr.GetReplica().GetNode(), wr.GetReplica().GetIncarnation())
 		if err != nil {
@@ -60,21 +61,22 @@ func DecodeVersion(w *wire.Version) (Version, error) {
 		if _, twice := v.rows[rep]; twice {
 			return Version{}, malformed("%v twice in a version", rep)
 		}
-		r := row{max: wr.GetMax()}
-		if r.max > MaxSeq || r.max == 0 && len(wr.GetCloud()) == 0 {
-			return Version{}, malformed("maximum %d of %v", r.max, rep)
+		last := wr.GetMax()
+		if last > MaxSeq || last == 0 && len(wr.GetCloud()) == 0 {
+			return Version{}, malformed("maximum %d of %v", last, rep)
 		}
-		last := r.max + 1 // canonical: max+1 is not in the cloud
+		var s spans
+		if last > 0 {
+			s = spans{{1, last}}
+		}
+		last++ // canonical: max+1 is not in the cloud
 		for _, seq := range wr.GetCloud() {
 			if seq <= last || seq > MaxSeq {
 				return Version{}, malformed("%d after %d in the cloud of %v", seq, last, rep)
 			}
-			if r.cloud == nil {
-				r.cloud = make(map[uint64]struct{}, len(wr.GetCloud()))
-			}
-			r.cloud[seq], last = struct{}{}, seq
+			s, last = s.add(seq), seq
 		}
-		v.rows[rep] = r
+		v.rows[rep] = s
 	}
 	return v, nil
 }

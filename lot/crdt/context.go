@@ -1,7 +1,6 @@
 package crdt
 
 import (
-	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -9,39 +8,21 @@ import (
 
 // A Version is a causal context: the set of dots that a replica has seen. The
 // zero value is empty. A Version handed out is never written to again.
-type Version struct{ rows map[Replica]row }
-
-// row is what was seen of one replica: 1..max, and the cloud beyond.
-// Canonical: max+1 is never in the cloud.
-type row struct {
-	max   uint64
-	cloud map[uint64]struct{} // nil when empty
-}
+type Version struct{ rows map[Replica]spans }
 
 // Contains reports whether d has been seen.
-func (v Version) Contains(d Dot) bool {
-	r, ok := v.rows[d.Replica]
-	return ok && r.contains(d.Seq)
-}
-
-func (r row) contains(seq uint64) bool {
-	if seq <= r.max {
-		return true
-	}
-	_, ok := r.cloud[seq]
-	return ok
-}
+func (v Version) Contains(d Dot) bool { return v.rows[d.Replica].contains(d.Seq) }
 
 // Max returns how many of the replica's mutations have been seen without a
 // gap.
-func (v Version) Max(r Replica) uint64 { return v.rows[r].max }
+func (v Version) Max(r Replica) uint64 { return v.rows[r].max() }
 
 // Of returns what v has of the lives of one node.
 func (v Version) Of(node string) Version {
-	of := Version{rows: make(map[Replica]row, 1)}
-	for rep, r := range v.rows {
+	of := Version{rows: make(map[Replica]spans, 1)}
+	for rep, s := range v.rows {
 		if rep.Node() == node {
-			of.rows[rep] = r
+			of.rows[rep] = s
 		}
 	}
 	return of
@@ -49,10 +30,8 @@ func (v Version) Of(node string) Version {
 
 // Lag returns how many dots are missing before ones that were seen.
 func (v Version) Lag() (n uint64) {
-	for _, r := range v.rows {
-		if len(r.cloud) > 0 {
-			n += slices.Max(slices.Collect(maps.Keys(r.cloud))) - r.max - uint64(len(r.cloud))
-		}
+	for _, s := range v.rows {
+		n += s[len(s)-1].last - s.size()
 	}
 	return n
 }
@@ -61,11 +40,8 @@ func (v Version) Lag() (n uint64) {
 func (v Version) Covers(o Version) bool {
 	for rep, theirs := range o.rows {
 		ours := v.rows[rep]
-		if ours.max < theirs.max {
-			return false // max+1 is in no canonical cloud
-		}
-		for seq := range theirs.cloud {
-			if !ours.contains(seq) {
+		for _, x := range theirs {
+			if !ours.covers(x) {
 				return false
 			}
 		}
@@ -75,23 +51,10 @@ func (v Version) Covers(o Version) bool {
 
 // Meet returns the dots that are in both.
 func (v Version) Meet(o Version) Version {
-	both := Version{rows: make(map[Replica]row, len(v.rows))}
+	both := Version{rows: make(map[Replica]spans, len(v.rows))}
 	for rep, ours := range v.rows {
-		theirs := o.rows[rep]
-		r := row{max: min(ours.max, theirs.max)}
-		for _, c := range []map[uint64]struct{}{ours.cloud, theirs.cloud} {
-			for seq := range c {
-				if seq > r.max && ours.contains(seq) && theirs.contains(seq) {
-					if r.cloud == nil {
-						r.cloud = make(map[uint64]struct{})
-					}
-					r.cloud[seq] = struct{}{}
-				}
-			}
-		}
-		r.fold(func(uint64) {})
-		if r.max > 0 || len(r.cloud) > 0 {
-			both.rows[rep] = r
+		if s := ours.meet(o.rows[rep]); len(s) > 0 {
+			both.rows[rep] = s
 		}
 	}
 	return both
@@ -101,7 +64,7 @@ func (v Version) Meet(o Version) Version {
 func (v Version) Replicas() iter.Seq2[Replica, uint64] {
 	return func(yield func(Replica, uint64) bool) {
 		for _, rep := range slices.SortedFunc(maps.Keys(v.rows), Replica.Compare) {
-			if !yield(rep, v.rows[rep].max) {
+			if !yield(rep, v.rows[rep].max()) {
 				return
 			}
 		}
@@ -109,92 +72,67 @@ func (v Version) Replicas() iter.Seq2[Replica, uint64] {
 }
 
 // add puts d into the context, keeps h the hash of the context, and reports
-// whether d was new. Clouds fold into the vector as gaps close.
+// whether d was new. What is in the cloud becomes part of the vector as gaps
+// close.
 func (v *Version) add(d Dot, h *sum) bool {
-	if v.rows == nil {
-		v.rows = make(map[Replica]row)
-	}
-	r := v.rows[d.Replica]
-	switch {
-	case r.contains(d.Seq):
+	s := v.rows[d.Replica]
+	if s.contains(d.Seq) {
 		return false
-	case d.Seq == r.max+1:
-		if r.max > 0 {
-			h.remove(fact(tagVector, Dot{d.Replica, r.max}))
-		}
-		r.max++
-		r.fold(func(seq uint64) { h.remove(fact(tagCloud, Dot{d.Replica, seq})) })
-		h.add(fact(tagVector, Dot{d.Replica, r.max}))
-	default:
-		if r.cloud == nil {
-			r.cloud = make(map[uint64]struct{})
-		}
-		r.cloud[d.Seq] = struct{}{}
-		h.add(fact(tagCloud, d))
 	}
-	v.rows[d.Replica] = r
+	if v.rows == nil {
+		v.rows = make(map[Replica]spans)
+	}
+	was := s.max()
+	s = s.add(d.Seq)
+	v.rows[d.Replica] = s
+	now := s.max()
+	if now == was {
+		h.add(fact(tagCloud, d))
+		return true
+	}
+	if was > 0 {
+		h.remove(fact(tagVector, Dot{d.Replica, was}))
+	}
+	for seq := d.Seq + 1; seq <= now; seq++ {
+		h.remove(fact(tagCloud, Dot{d.Replica, seq}))
+	}
+	h.add(fact(tagVector, Dot{d.Replica, now}))
 	return true
 }
 
 // hash returns the sum of the context's facts from scratch.
 func (v Version) hash() (h sum) {
-	for rep, r := range v.rows {
-		if r.max > 0 {
-			h.add(fact(tagVector, Dot{rep, r.max}))
+	for rep, s := range v.rows {
+		if top := s.max(); top > 0 {
+			h.add(fact(tagVector, Dot{rep, top}))
 		}
-		for seq := range r.cloud {
+		for seq := range s.cloud().each {
 			h.add(fact(tagCloud, Dot{rep, seq}))
 		}
 	}
 	return h
 }
 
-// fold moves the cloud's dots next to max into the vector, telling each.
-func (r *row) fold(moved func(seq uint64)) {
-	for len(r.cloud) > 0 {
-		if _, ok := r.cloud[r.max+1]; !ok {
-			return
-		}
-		r.max++
-		delete(r.cloud, r.max)
-		moved(r.max)
-	}
-	r.cloud = nil
-}
-
 // union adds every dot of o.
 func (v *Version) union(o Version) {
 	if v.rows == nil {
-		v.rows = make(map[Replica]row, len(o.rows))
+		v.rows = make(map[Replica]spans, len(o.rows))
 	}
 	for rep, theirs := range o.rows {
-		ours := v.rows[rep]
-		ours.max = max(ours.max, theirs.max)
-		cloud := make(map[uint64]struct{})
-		for _, c := range []map[uint64]struct{}{ours.cloud, theirs.cloud} {
-			for seq := range c {
-				if seq > ours.max {
-					cloud[seq] = struct{}{}
-				}
-			}
-		}
-		ours.cloud = cloud
-		ours.fold(func(uint64) {})
-		v.rows[rep] = ours
+		v.rows[rep] = v.rows[rep].union(theirs)
 	}
 }
 
 // clone returns a copy that shares nothing with v.
 func (v Version) clone() Version {
-	c := Version{rows: make(map[Replica]row, len(v.rows))}
-	for rep, r := range v.rows {
-		r.cloud = maps.Clone(r.cloud)
-		c.rows[rep] = r
+	n := 0
+	for _, s := range v.rows {
+		n += len(s)
+	}
+	c, all := Version{rows: make(map[Replica]spans, len(v.rows))}, make(spans, 0, n)
+	for rep, s := range v.rows {
+		all = append(all, s...)
+		c.rows[rep] = slices.Clip(all[len(all)-len(s):])
 	}
 	return c
-}
-
-// sortedCloud returns the cloud's sequence numbers, ascending.
-func (r row) sortedCloud() []uint64 {
-	return slices.SortedFunc(maps.Keys(r.cloud), cmp.Compare[uint64])
 }

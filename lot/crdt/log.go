@@ -51,8 +51,7 @@ func (l *log) add(m Mutation, seen uint64) {
 		for seq := m.Dot.Seq + 1; seq <= seen; seq++ {
 			next, ok := r.cloud[seq]
 			if !ok { // trimmed, or seen by way of a state: the run starts anew behind it
-				l.size -= r.muts.n
-				r.muts, r.first = queue{}, seq+1
+				l.restart(r, seq+1)
 				continue
 			}
 			delete(r.cloud, seq)
@@ -82,7 +81,8 @@ func (l *log) take(part func(n int) int) {
 		r.muts.drop(n, &l.pool)
 		r.first += uint64(n)
 		if n = part(len(r.cloud)); n > 0 {
-			seqs := slices.Sorted(maps.Keys(r.cloud))
+			seqs := slices.AppendSeq(make([]uint64, 0, len(r.cloud)), maps.Keys(r.cloud))
+			slices.Sort(seqs)
 			for _, seq := range seqs[len(seqs)-n:] {
 				delete(r.cloud, seq)
 			}
@@ -99,8 +99,7 @@ func (l *log) reset(rep Replica, seen uint64) {
 	if r.first+uint64(r.muts.n) > seen {
 		return
 	}
-	l.size -= r.muts.n
-	r.first, r.muts = seen+1, queue{}
+	l.restart(r, seen+1)
 	for seq := range r.cloud {
 		if seq <= seen {
 			delete(r.cloud, seq)
@@ -109,23 +108,30 @@ func (l *log) reset(rep Replica, seen uint64) {
 	}
 }
 
+// restart empties the run, which goes on with first.
+func (l *log) restart(r *run, first uint64) {
+	l.size -= r.muts.n
+	r.muts.drop(r.muts.n, &l.pool)
+	r.first = first
+}
+
 // since appends to out what the log has of the replica's dots that are in ours
 // and not in theirs. It reports false if it lacks one, or if the result would
 // have more than limit mutations.
-func (l *log) since(rep Replica, ours, theirs row, limit int, out []Mutation) ([]Mutation, bool) {
+func (l *log) since(rep Replica, ours, theirs spans, limit int, out []Mutation) ([]Mutation, bool) {
 	r := l.runs[rep]
-	if theirs.max < ours.max {
-		if theirs.max+1 < r.first || ours.max-theirs.max > uint64(limit+len(theirs.cloud)) {
+	if from, to := theirs.max()+1, ours.max(); from <= to {
+		if from < r.first || to-from >= uint64(limit)+theirs.cloud().size() {
 			return out, false
 		}
-		out = slices.Grow(out, int(ours.max-theirs.max))
-		for seq := theirs.max + 1; seq <= ours.max; seq++ {
+		out = slices.Grow(out, int(to-from+1))
+		for seq := from; seq <= to; seq++ {
 			if !theirs.contains(seq) {
 				out = append(out, *r.muts.at(int(seq - r.first)))
 			}
 		}
 	}
-	for _, seq := range ours.sortedCloud() {
+	for seq := range ours.cloud().each {
 		if theirs.contains(seq) {
 			continue
 		}
@@ -145,7 +151,7 @@ type queue struct {
 	off, n int // the first one's place in the first block; how many there are
 }
 
-const blockSize = 256
+const blockSize = 64
 
 type block [blockSize]Mutation
 

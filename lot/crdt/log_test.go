@@ -117,7 +117,7 @@ func TestSinceOfAVersionFarAhead(t *testing.T) {
 	m := a.Enter(t0, "A", 1)
 	b := joined(larry, m)
 	mine := b.Enter(t0, "B", 1)
-	ahead := Version{rows: map[Replica]row{curly: {max: MaxSeq}, moe: {max: 3, cloud: map[uint64]struct{}{MaxSeq: {}}}}}
+	ahead := Version{rows: map[Replica]spans{curly: {{1, MaxSeq}}, moe: {{1, 3}, {MaxSeq, MaxSeq}}}}
 	if delta, state := b.Since(ahead); state != nil || !slices.Equal(dotsOf(delta), []Dot{mine.Dot}) {
 		t.Errorf("%v, %v", dotsOf(delta), state != nil)
 	}

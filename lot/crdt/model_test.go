@@ -118,8 +118,9 @@ func sameVersion(v Version, m model) string {
 		return fmt.Sprintf("the version knows %d replicas, not %d", len(v.rows), len(want))
 	}
 	for rep, w := range want {
-		if got := v.rows[rep]; got.max != w.max || !slices.Equal(got.sortedCloud(), w.cloud) {
-			return fmt.Sprintf("the version of %v is %d%v, not %d%v", rep, got.max, got.sortedCloud(), w.max, w.cloud)
+		got := v.rows[rep]
+		if cloud := slices.Collect(got.cloud().each); got.max() != w.max || !slices.Equal(cloud, w.cloud) {
+			return fmt.Sprintf("the version of %v is %d%v, not %d%v", rep, got.max(), cloud, w.max, w.cloud)
 		}
 		if v.Max(rep) != w.max {
 			return fmt.Sprintf("Max(%v) = %d, not %d", rep, v.Max(rep), w.max)

@@ -57,18 +57,23 @@ func broken(d *Document) string {
 		all.add(fact(tagEarly, dot))
 	}
 	var seen sum
-	for rep, r := range d.seen.rows {
-		if r.max > 0 {
-			seen.add(fact(tagVector, Dot{rep, r.max}))
+	for rep, s := range d.seen.rows {
+		if len(s) == 0 {
+			return fmt.Sprintf("%v is known, and nothing of it was seen", rep)
 		}
-		for seq := range r.cloud {
-			if seq <= r.max+1 {
-				return fmt.Sprintf("the cloud of %v has %d beside its maximum %d", rep, seq, r.max)
+		last := uint64(0)
+		for i, x := range s {
+			switch {
+			case x.first > x.last || x.first <= last+min(last, 1):
+				return fmt.Sprintf("the spans of %v are %v", rep, s)
+			case i == 0 && x.first == 1:
+				seen.add(fact(tagVector, Dot{rep, x.last}))
+			default:
+				for seq := x.first; seq <= x.last; seq++ {
+					seen.add(fact(tagCloud, Dot{rep, seq}))
+				}
 			}
-			seen.add(fact(tagCloud, Dot{rep, seq}))
-		}
-		if r.cloud != nil && len(r.cloud) == 0 {
-			return fmt.Sprintf("the cloud of %v is empty and kept", rep)
+			last = x.last
 		}
 	}
 	if d.live != live || d.seenHash != seen {

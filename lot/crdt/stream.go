@@ -260,8 +260,9 @@ func (d *Document) BelieveState(s *State) (forged error) {
 		}
 		return err != nil
 	}
-	own := s.Version.rows[d.self]
-	unissued(Dot{d.self, max(own.max, slices.Max(append(own.sortedCloud(), 0)))})
+	if own := s.Version.rows[d.self]; len(own) > 0 {
+		unissued(Dot{d.self, own[len(own)-1].last})
+	}
 	s.Version = d.issuedOf(s.Version)
 	s.early = slices.DeleteFunc(s.early, unissued)
 	return forged
@@ -270,18 +271,13 @@ func (d *Document) BelieveState(s *State) (forged error) {
 // issuedOf returns v, which another replica claims to have seen, without the
 // dots of this very replica that it never issued.
 func (d *Document) issuedOf(v Version) Version {
-	own, claimed := v.rows[d.self]
-	issued := d.seen.Max(d.self)
-	if !claimed || own.max <= issued && len(own.cloud) == 0 {
+	claimed, issued := v.rows[d.self], d.seen.rows[d.self]
+	if len(claimed) == 0 || claimed[len(claimed)-1].last <= issued.max() {
 		return v
 	}
-	v = v.clone()
-	own = v.rows[d.self]
-	delete(v.rows, d.self)
-	own.max = min(own.max, issued)
-	maps.DeleteFunc(own.cloud, func(seq uint64, _ struct{}) bool { return seq > issued })
-	if own.max > 0 || len(own.cloud) > 0 {
-		v.rows[d.self] = own
+	v = Version{rows: maps.Clone(v.rows)}
+	if v.rows[d.self] = claimed.meet(issued); len(v.rows[d.self]) == 0 {
+		delete(v.rows, d.self)
 	}
 	return v
 }

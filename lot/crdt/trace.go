@@ -162,12 +162,12 @@ func (l *log) each(f func(*Mutation)) {
 
 // whole reports whether the log has every mutation that was seen.
 func (l *log) whole(seen Version) bool {
-	for rep, row := range seen.rows {
+	for rep, s := range seen.rows {
 		r := l.runs[rep]
-		if r == nil || r.first > 1 || uint64(r.muts.n) < row.max {
+		if r == nil || r.first > 1 || uint64(r.muts.n) < s.max() {
 			return false
 		}
-		for seq := range row.cloud {
+		for seq := range s.cloud().each {
 			if _, ok := r.cloud[seq]; !ok {
 				return false
 			}
