@@ -15,16 +15,16 @@ func (w *kernelWorld) check(r *kernelReplica) {
 	k, d := w.model, r.doc
 	taken, registers := 0, 0
 	for key, name := range k.names {
-		if name[0] == 'r' {
-			if w.checkRegister(r, int32(key), name[1:]) {
+		if name.register {
+			if w.checkRegister(r, int32(key), name.name) {
 				registers++
 			}
 			continue
 		}
 		want, in := k.vehicle(r.seen, int32(key))
-		got, is := d.Vehicle(lot.Plate(name[1:]))
+		got, is := d.Vehicle(lot.Plate(name.name))
 		same := func(a, b lot.Entry) bool { return a.Gate == b.Gate && a.Node == b.Node && a.Since.Equal(b.Since) }
-		if in != is || is != d.In(lot.Plate(name[1:])) || got.Plate != want.Plate ||
+		if in != is || is != d.In(lot.Plate(name.name)) || got.Plate != want.Plate ||
 			in && !same(got.Entry, want.Entry) || !slices.EqualFunc(got.Conflicts, want.Conflicts, same) {
 			w.fail("%v has %+v, %v, not %+v, %v", d.Self(), got, is, want, in)
 		}
@@ -75,7 +75,7 @@ func (w *kernelWorld) checkAnew(r *kernelReplica) {
 // set, or else the earliest that a node founded with.
 func (w *kernelWorld) checkSetting(r *kernelReplica, key string) {
 	want, founding := 0, true
-	for _, id := range w.model.ranked(r.seen, w.model.number("r"+key)) {
+	for _, id := range w.model.ranked(r.seen, w.model.number(modelKey{true, key})) {
 		var v wire.Setting
 		if err := proto.Unmarshal(w.model.muts[id].Value, &v); err != nil {
 			w.fail("a setting: %v", err)

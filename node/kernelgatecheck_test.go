@@ -22,7 +22,7 @@ func (w *kernelWorld) decodeClaim(m *crdt.Mutation) gates.Claim {
 
 // claims returns the claims of a gate that the replica has, by the model.
 func (w *kernelWorld) claims(r *kernelReplica, g lot.GateID) (out []gates.Claim) {
-	for _, id := range w.model.live(r.seen, w.model.number("r"+claimKey(g)), nil) {
+	for _, id := range w.model.live(r.seen, w.model.number(modelKey{true, claimKey(g)}), nil) {
 		out = append(out, w.decodeClaim(&w.model.muts[id].Mutation))
 	}
 	return out

@@ -15,9 +15,15 @@ import (
 type kernelModel struct {
 	muts   []modelMutation // by number
 	dots   map[crdt.Replica][]int32
-	keys   map[string]int32 // a plate or a register's key, told apart by a first byte
-	names  []string
+	keys   map[modelKey]int32
+	names  []modelKey
 	values [][]int32 // of each key, the mutations that gave it a value
+}
+
+// modelKey is a plate or the key of a register.
+type modelKey struct {
+	register bool
+	name     string
 }
 
 // modelMutation is a mutation as it was made, and what superseded it since.
@@ -84,19 +90,20 @@ func (s seenSet) within(o seenSet) bool {
 
 func (s seenSet) equal(o seenSet) bool { return s.within(o) && o.within(s) }
 
-func newKernelModel() *kernelModel {
-	return &kernelModel{dots: make(map[crdt.Replica][]int32), keys: make(map[string]int32)}
+// newKernelModel returns an empty model, which writes where an old one did.
+func newKernelModel(old *kernelModel) *kernelModel {
+	return &kernelModel{muts: old.muts[:0], dots: make(map[crdt.Replica][]int32), keys: make(map[modelKey]int32)}
 }
 
 // key returns the number of what a mutation is about.
 func (k *kernelModel) key(m *crdt.Mutation) int32 {
 	if m.Kind == crdt.Register {
-		return k.number("r" + m.Key)
+		return k.number(modelKey{true, m.Key})
 	}
-	return k.number("p" + string(m.Plate))
+	return k.number(modelKey{false, string(m.Plate)})
 }
 
-func (k *kernelModel) number(name string) int32 {
+func (k *kernelModel) number(name modelKey) int32 {
 	n, ok := k.keys[name]
 	if !ok {
 		n = int32(len(k.names))

@@ -155,12 +155,12 @@ func (w *kernelWorld) made(r *kernelReplica, m crdt.Mutation, send bool) int32 {
 		w.fail("%v made %v, not %v", r.doc.Self(), m.Dot, want)
 	}
 	if len(m.Supersedes) != len(live) {
-		w.fail("%v of %s supersedes %v, not %d values", m.Dot, k.names[key], m.Supersedes, len(live))
+		w.fail("%v of %v supersedes %v, not %d values", m.Dot, k.names[key], m.Supersedes, len(live))
 	}
 	for _, id := range live {
 		was := &k.muts[id]
 		if !slices.Contains(m.Supersedes, was.Dot) {
-			w.fail("%v of %s supersedes %v, without %v", m.Dot, k.names[key], m.Supersedes, was.Dot)
+			w.fail("%v of %v supersedes %v, without %v", m.Dot, k.names[key], m.Supersedes, was.Dot)
 		}
 		if m.Stamp <= was.Stamp {
 			w.fail("%v is stamped %d, not after %d of %v, which it supersedes", m.Dot, m.Stamp, was.Stamp, was.Dot)

@@ -86,7 +86,7 @@ func (w *kernelWorld) fail(format string, args ...any) {
 }
 
 func newKernelWorld(seed uint64) *kernelWorld {
-	return &kernelWorld{rng: rand.New(rand.NewPCG(seed, 0x6b65726e656c))}
+	return &kernelWorld{model: &kernelModel{}, rng: rand.New(rand.NewPCG(seed, 0x6b65726e656c))}
 }
 
 // run lets that many steps happen, or some more: the last world comes to rest.
@@ -171,7 +171,7 @@ func (w *kernelWorld) begin() {
 	}
 	w.life = l
 	w.now = time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
-	w.model = newKernelModel()
+	w.model = newKernelModel(w.model)
 	w.packets, w.transfers, w.all = w.packets[:0], nil, nil
 	w.apart = make([][]bool, l.replicas)
 	for i := range l.replicas {
@@ -219,7 +219,7 @@ func TestKernelSimulation(t *testing.T) {
 func simulateKernel(t *testing.T, seed, steps uint64) (hash uint64) {
 	t.Helper()
 	w := newKernelWorld(seed)
-	defer debug.SetGCPercent(debug.SetGCPercent(800)) // documents are small, and made anew all the time
+	defer debug.SetGCPercent(debug.SetGCPercent(3000)) // documents are small, and made anew all the time
 	began := time.Now()
 	err := w.run(steps)
 	took := time.Since(began)

@@ -42,7 +42,8 @@ func EncodeVersion(v Version) *wire.Version {
 	w := &wire.Version{}
 	for rep := range v.Replicas() {
 		s := v.rows[rep]
-		w.Rows = append(w.Rows, &wire.Version_Row{Replica: encodeReplica(rep), Max: s.max(), Cloud: slices.Collect(s.cloud().each)})
+		cloud := slices.AppendSeq(make([]uint64, 0, s.cloud().size()), s.cloud().each)
+		w.Rows = append(w.Rows, &wire.Version_Row{Replica: encodeReplica(rep), Max: s.max(), Cloud: cloud})
 	}
 	return w
 }
@@ -74,7 +75,8 @@ func DecodeVersion(w *wire.Version) (Version, error) {
 			if seq <= last || seq > MaxSeq {
 				return Version{}, malformed("%d after %d in the cloud of %v", seq, last, rep)
 			}
-			s, last = s.add(seq), seq
+			s, _ = s.add(seq)
+			last = seq
 		}
 		v.rows[rep] = s
 	}

@@ -76,14 +76,14 @@ func (v Version) Replicas() iter.Seq2[Replica, uint64] {
 // close.
 func (v *Version) add(d Dot, h *sum) bool {
 	s := v.rows[d.Replica]
-	if s.contains(d.Seq) {
+	was := s.max()
+	s, ok := s.add(d.Seq)
+	if !ok {
 		return false
 	}
 	if v.rows == nil {
 		v.rows = make(map[Replica]spans)
 	}
-	was := s.max()
-	s = s.add(d.Seq)
 	v.rows[d.Replica] = s
 	now := s.max()
 	if now == was {

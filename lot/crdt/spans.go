@@ -14,8 +14,15 @@ type span struct{ first, last uint64 }
 
 // search returns the place of the first span that does not end before seq.
 func (s spans) search(seq uint64) int {
-	i, _ := slices.BinarySearchFunc(s, seq, func(x span, seq uint64) int { return cmp.Compare(x.last, seq) })
-	return i
+	from, to := 0, len(s)
+	for from < to {
+		if i := (from + to) / 2; s[i].last < seq {
+			from = i + 1
+		} else {
+			to = i
+		}
+	}
+	return from
 }
 
 func (s spans) contains(seq uint64) bool { return s.covers(span{seq, seq}) }
@@ -61,22 +68,25 @@ func (s spans) each(yield func(uint64) bool) {
 	}
 }
 
-// add returns s, which it may write to, with a number that is not in it.
-func (s spans) add(seq uint64) spans {
+// add returns s, which it may write to, with seq, and whether that is new.
+func (s spans) add(seq uint64) (spans, bool) {
 	i := s.search(seq)
+	if i < len(s) && s[i].first <= seq {
+		return s, false
+	}
 	follows, precedes := i > 0 && s[i-1].last == seq-1, i < len(s) && s[i].first == seq+1
 	switch {
 	case follows && precedes:
 		s[i-1].last = s[i].last
-		return slices.Delete(s, i, i+1)
+		s = slices.Delete(s, i, i+1)
 	case follows:
 		s[i-1].last = seq
 	case precedes:
 		s[i].first = seq
 	default:
-		return slices.Insert(s, i, span{seq, seq})
+		s = slices.Insert(s, i, span{seq, seq})
 	}
-	return s
+	return s, true
 }
 
 // union returns what is in one or both, apart from either.

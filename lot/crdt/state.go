@@ -23,7 +23,10 @@ func (m Merge) Changed() bool { return m != Merge{} }
 
 // State returns the whole document, which may change while the state is read.
 func (d *Document) State() *State {
-	s := &State{Version: d.Version(), entries: d.entries.freeze()}
+	s := &State{
+		Version: d.Version(), entries: d.entries.freeze(),
+		registers: make([]Mutation, 0, len(d.keys)), early: make([]Dot, 0, len(d.early)),
+	}
 	for key, all := range d.registers {
 		for _, v := range all {
 			s.registers = append(s.registers, Mutation{Dot: v.Dot, Stamp: v.Stamp, Kind: Register, Key: key, Value: v.Value})
