@@ -75,16 +75,18 @@ func (v Version) Replicas() iter.Seq2[Replica, uint64] {
 // whether d was new. What is in the cloud becomes part of the vector as gaps
 // close.
 func (v *Version) add(d Dot, h *sum) bool {
-	s := v.rows[d.Replica]
-	was := s.max()
-	s, ok := s.add(d.Seq)
+	before := v.rows[d.Replica]
+	was := before.max()
+	s, ok := before.add(d.Seq)
 	if !ok {
 		return false
 	}
 	if v.rows == nil {
 		v.rows = make(map[Replica]spans)
 	}
-	v.rows[d.Replica] = s
+	if len(s) != len(before) { // else it was written in place
+		v.rows[d.Replica] = s
+	}
 	now := s.max()
 	if now == was {
 		h.add(fact(tagCloud, d))

@@ -151,7 +151,7 @@ type queue struct {
 	off, n int // the first one's place in the first block; how many there are
 }
 
-const blockSize = 64
+const blockSize = 256
 
 type block [blockSize]Mutation
 
