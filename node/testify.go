@@ -11,6 +11,7 @@ import (
 
 	"parking/lot"
 	"parking/lot/crdt"
+	"parking/lot/spans"
 	"parking/lot/wire"
 	"parking/node/history"
 	"parking/node/peer"
@@ -134,23 +135,23 @@ func (s *statement) take(name string, t *wire.Testimony) error {
 			}
 			s.alive = append(s.alive, history.Life{Node: a.GetNode(), Incarnation: a.GetIncarnation()})
 		}
-		s.Seen = make(map[history.Life]history.Spans)
+		s.Seen = make(map[history.Life]spans.Set)
 		for _, row := range st.GetVersion().GetRows() {
 			l := history.Life{Node: row.GetReplica().GetNode(), Incarnation: row.GetReplica().GetIncarnation()}
 			if !lot.ValidName(l.Node) || row.GetMax() > crdt.MaxSeq {
 				return errTestimony
 			}
-			var spans history.Spans
+			var set spans.Set
 			if row.GetMax() > 0 {
-				spans.Add(history.Span{First: 1, Last: row.GetMax()})
+				set.Add(spans.Span{First: 1, Last: row.GetMax()})
 			}
 			for _, seq := range row.GetCloud() {
 				if seq == 0 || seq > crdt.MaxSeq {
 					return errTestimony
 				}
-				spans.Add(history.Span{First: seq, Last: seq})
+				set.Add(spans.Span{First: seq, Last: seq})
 			}
-			s.Seen[l] = spans
+			s.Seen[l] = set
 			s.rows = append(s.rows, l)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"parking/lot"
 	"parking/lot/crdt"
+	"parking/lot/spans"
 	"parking/node/history"
 	"parking/node/replicate"
 )
@@ -58,7 +59,7 @@ func (n *Node) witness(d *crdt.Document, c replicate.Change) {
 	if m == nil { // a state: whatever it brought
 		for _, row := range crdt.EncodeVersion(d.Version()).GetRows() {
 			of := history.Life{Node: row.GetReplica().GetNode(), Incarnation: row.GetReplica().GetIncarnation()}
-			n.hist.SawAll(of, history.Span{First: 1, Last: row.GetMax()})
+			n.hist.SawAll(of, spans.Span{First: 1, Last: row.GetMax()})
 			for _, seq := range row.GetCloud() {
 				n.hist.Saw(of, seq)
 			}

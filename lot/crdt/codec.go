@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"parking/lot"
+	"parking/lot/spans"
 	"parking/lot/wire"
 )
 
@@ -42,8 +43,8 @@ func EncodeVersion(v Version) *wire.Version {
 	w := &wire.Version{}
 	for rep := range v.Replicas() {
 		s := v.rows[rep]
-		cloud := slices.AppendSeq(make([]uint64, 0, s.cloud().size()), s.cloud().each)
-		w.Rows = append(w.Rows, &wire.Version_Row{Replica: encodeReplica(rep), Max: s.max(), Cloud: cloud})
+		cloud := slices.AppendSeq(make([]uint64, 0, s.Cloud().Size()), s.Cloud().Each)
+		w.Rows = append(w.Rows, &wire.Version_Row{Replica: encodeReplica(rep), Max: s.Max(), Cloud: cloud})
 	}
 	return w
 }
@@ -53,7 +54,7 @@ func DecodeVersion(w *wire.Version) (Version, error) {
 	if len(w.GetRows()) > maxReplicas {
 		return Version{}, malformed("%d replicas", len(w.GetRows()))
 	}
-	v := Version{rows: make(map[Replica]spans, len(w.GetRows()))}
+	v := Version{rows: make(map[Replica]spans.Set, len(w.GetRows()))}
 	for _, wr := range w.GetRows() {
 		rep, err := DecodeReplica(wr.GetReplica().GetNode(), wr.GetReplica().GetIncarnation())
 		if err != nil {
@@ -66,16 +67,16 @@ func DecodeVersion(w *wire.Version) (Version, error) {
 		if last > MaxSeq || last == 0 && len(wr.GetCloud()) == 0 {
 			return Version{}, malformed("maximum %d of %v", last, rep)
 		}
-		var s spans
+		var s spans.Set
 		if last > 0 {
-			s = spans{{1, last}}
+			s = spans.Set{{First: 1, Last: last}}
 		}
 		last++ // canonical: max+1 is not in the cloud
 		for _, seq := range wr.GetCloud() {
 			if seq <= last || seq > MaxSeq {
 				return Version{}, malformed("%d after %d in the cloud of %v", seq, last, rep)
 			}
-			s, _ = s.add(seq)
+			s.Insert(seq)
 			last = seq
 		}
 		v.rows[rep] = s

@@ -4,22 +4,24 @@ import (
 	"iter"
 	"maps"
 	"slices"
+
+	"parking/lot/spans"
 )
 
 // A Version is a causal context: the set of dots that a replica has seen. The
 // zero value is empty. A Version handed out is never written to again.
-type Version struct{ rows map[Replica]spans }
+type Version struct{ rows map[Replica]spans.Set }
 
 // Contains reports whether d has been seen.
-func (v Version) Contains(d Dot) bool { return v.rows[d.Replica].contains(d.Seq) }
+func (v Version) Contains(d Dot) bool { return v.rows[d.Replica].Has(d.Seq) }
 
 // Max returns how many of the replica's mutations have been seen without a
 // gap.
-func (v Version) Max(r Replica) uint64 { return v.rows[r].max() }
+func (v Version) Max(r Replica) uint64 { return v.rows[r].Max() }
 
 // Of returns what v has of the lives of one node.
 func (v Version) Of(node string) Version {
-	of := Version{rows: make(map[Replica]spans, 1)}
+	of := Version{rows: make(map[Replica]spans.Set, 1)}
 	for rep, s := range v.rows {
 		if rep.Node() == node {
 			of.rows[rep] = s
@@ -31,7 +33,7 @@ func (v Version) Of(node string) Version {
 // Lag returns how many dots are missing before ones that were seen.
 func (v Version) Lag() (n uint64) {
 	for _, s := range v.rows {
-		n += s[len(s)-1].last - s.size()
+		n += s.Last() - s.Size()
 	}
 	return n
 }
@@ -41,7 +43,7 @@ func (v Version) Covers(o Version) bool {
 	for rep, theirs := range o.rows {
 		ours := v.rows[rep]
 		for _, x := range theirs {
-			if !ours.covers(x) {
+			if !ours.Covers(x) {
 				return false
 			}
 		}
@@ -51,9 +53,9 @@ func (v Version) Covers(o Version) bool {
 
 // Meet returns the dots that are in both.
 func (v Version) Meet(o Version) Version {
-	both := Version{rows: make(map[Replica]spans, len(v.rows))}
+	both := Version{rows: make(map[Replica]spans.Set, len(v.rows))}
 	for rep, ours := range v.rows {
-		if s := ours.meet(o.rows[rep]); len(s) > 0 {
+		if s := ours.Meet(o.rows[rep]); len(s) > 0 {
 			both.rows[rep] = s
 		}
 	}
@@ -64,7 +66,7 @@ func (v Version) Meet(o Version) Version {
 func (v Version) Replicas() iter.Seq2[Replica, uint64] {
 	return func(yield func(Replica, uint64) bool) {
 		for _, rep := range slices.SortedFunc(maps.Keys(v.rows), Replica.Compare) {
-			if !yield(rep, v.rows[rep].max()) {
+			if !yield(rep, v.rows[rep].Max()) {
 				return
 			}
 		}
@@ -76,18 +78,17 @@ func (v Version) Replicas() iter.Seq2[Replica, uint64] {
 // close.
 func (v *Version) add(d Dot, h *sum) bool {
 	before := v.rows[d.Replica]
-	was := before.max()
-	s, ok := before.add(d.Seq)
-	if !ok {
+	was, s := before.Max(), before
+	if !s.Insert(d.Seq) {
 		return false
 	}
 	if v.rows == nil {
-		v.rows = make(map[Replica]spans)
+		v.rows = make(map[Replica]spans.Set)
 	}
 	if len(s) != len(before) { // else it was written in place
 		v.rows[d.Replica] = s
 	}
-	now := s.max()
+	now := s.Max()
 	if now == was {
 		h.add(fact(tagCloud, d))
 		return true
@@ -105,10 +106,10 @@ func (v *Version) add(d Dot, h *sum) bool {
 // hash returns the sum of the context's facts from scratch.
 func (v Version) hash() (h sum) {
 	for rep, s := range v.rows {
-		if top := s.max(); top > 0 {
+		if top := s.Max(); top > 0 {
 			h.add(fact(tagVector, Dot{rep, top}))
 		}
-		for seq := range s.cloud().each {
+		for seq := range s.Cloud().Each {
 			h.add(fact(tagCloud, Dot{rep, seq}))
 		}
 	}
@@ -118,10 +119,10 @@ func (v Version) hash() (h sum) {
 // union adds every dot of o.
 func (v *Version) union(o Version) {
 	if v.rows == nil {
-		v.rows = make(map[Replica]spans, len(o.rows))
+		v.rows = make(map[Replica]spans.Set, len(o.rows))
 	}
 	for rep, theirs := range o.rows {
-		v.rows[rep] = v.rows[rep].union(theirs)
+		v.rows[rep] = v.rows[rep].Union(theirs)
 	}
 }
 
@@ -131,7 +132,7 @@ func (v Version) clone() Version {
 	for _, s := range v.rows {
 		n += len(s)
 	}
-	c, all := Version{rows: make(map[Replica]spans, len(v.rows))}, make(spans, 0, n)
+	c, all := Version{rows: make(map[Replica]spans.Set, len(v.rows))}, make(spans.Set, 0, n)
 	for rep, s := range v.rows {
 		all = append(all, s...)
 		c.rows[rep] = slices.Clip(all[len(all)-len(s):])

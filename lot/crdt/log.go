@@ -3,6 +3,8 @@ package crdt
 import (
 	"maps"
 	"slices"
+
+	"parking/lot/spans"
 )
 
 // log keeps recent mutations, so that a peer a little behind can be sent just
@@ -118,21 +120,21 @@ func (l *log) restart(r *run, first uint64) {
 // since appends to out what the log has of the replica's dots that are in ours
 // and not in theirs. It reports false if it lacks one, or if the result would
 // have more than limit mutations.
-func (l *log) since(rep Replica, ours, theirs spans, limit int, out []Mutation) ([]Mutation, bool) {
+func (l *log) since(rep Replica, ours, theirs spans.Set, limit int, out []Mutation) ([]Mutation, bool) {
 	r := l.runs[rep]
-	if from, to := theirs.max()+1, ours.max(); from <= to {
-		if from < r.first || to-from >= uint64(limit)+theirs.cloud().size() {
+	if from, to := theirs.Max()+1, ours.Max(); from <= to {
+		if from < r.first || to-from >= uint64(limit)+theirs.Cloud().Size() {
 			return out, false
 		}
 		out = slices.Grow(out, int(to-from+1))
 		for seq := from; seq <= to; seq++ {
-			if !theirs.contains(seq) {
+			if !theirs.Has(seq) {
 				out = append(out, *r.muts.at(int(seq - r.first)))
 			}
 		}
 	}
-	for seq := range ours.cloud().each {
-		if theirs.contains(seq) {
+	for seq := range ours.Cloud().Each {
+		if theirs.Has(seq) {
 			continue
 		}
 		m, ok := r.cloud[seq]

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"parking/lot"
+	"parking/lot/spans"
 )
 
 func TestLogNeverExceedsItsBound(t *testing.T) {
@@ -117,7 +118,7 @@ func TestSinceOfAVersionFarAhead(t *testing.T) {
 	m := a.Enter(t0, "A", 1)
 	b := joined(larry, m)
 	mine := b.Enter(t0, "B", 1)
-	ahead := Version{rows: map[Replica]spans{curly: {{1, MaxSeq}}, moe: {{1, 3}, {MaxSeq, MaxSeq}}}}
+	ahead := Version{rows: map[Replica]spans.Set{curly: {{First: 1, Last: MaxSeq}}, moe: {{First: 1, Last: 3}, {First: MaxSeq, Last: MaxSeq}}}}
 	if delta, state := b.Since(ahead); state != nil || !slices.Equal(dotsOf(delta), []Dot{mine.Dot}) {
 		t.Errorf("%v, %v", dotsOf(delta), state != nil)
 	}

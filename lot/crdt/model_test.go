@@ -119,8 +119,8 @@ func sameVersion(v Version, m model) string {
 	}
 	for rep, w := range want {
 		got := v.rows[rep]
-		if cloud := slices.Collect(got.cloud().each); got.max() != w.max || !slices.Equal(cloud, w.cloud) {
-			return fmt.Sprintf("the version of %v is %d%v, not %d%v", rep, got.max(), cloud, w.max, w.cloud)
+		if cloud := slices.Collect(got.Cloud().Each); got.Max() != w.max || !slices.Equal(cloud, w.cloud) {
+			return fmt.Sprintf("the version of %v is %d%v, not %d%v", rep, got.Max(), cloud, w.max, w.cloud)
 		}
 		if v.Max(rep) != w.max {
 			return fmt.Sprintf("Max(%v) = %d, not %d", rep, v.Max(rep), w.max)

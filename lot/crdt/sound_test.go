@@ -64,16 +64,16 @@ func broken(d *Document) string {
 		last := uint64(0)
 		for i, x := range s {
 			switch {
-			case x.first > x.last || x.first <= last+min(last, 1):
+			case x.First > x.Last || x.First <= last+min(last, 1):
 				return fmt.Sprintf("the spans of %v are %v", rep, s)
-			case i == 0 && x.first == 1:
-				seen.add(fact(tagVector, Dot{rep, x.last}))
+			case i == 0 && x.First == 1:
+				seen.add(fact(tagVector, Dot{rep, x.Last}))
 			default:
-				for seq := x.first; seq <= x.last; seq++ {
+				for seq := x.First; seq <= x.Last; seq++ {
 					seen.add(fact(tagCloud, Dot{rep, seq}))
 				}
 			}
-			last = x.last
+			last = x.Last
 		}
 	}
 	if d.live != live || d.seenHash != seen {

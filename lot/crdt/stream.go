@@ -260,9 +260,7 @@ func (d *Document) BelieveState(s *State) (forged error) {
 		}
 		return err != nil
 	}
-	if own := s.Version.rows[d.self]; len(own) > 0 {
-		unissued(Dot{d.self, own[len(own)-1].last})
-	}
+	unissued(Dot{d.self, s.Version.rows[d.self].Last()})
 	s.Version = d.issuedOf(s.Version)
 	s.early = slices.DeleteFunc(s.early, unissued)
 	return forged
@@ -272,11 +270,11 @@ func (d *Document) BelieveState(s *State) (forged error) {
 // dots of this very replica that it never issued.
 func (d *Document) issuedOf(v Version) Version {
 	claimed, issued := v.rows[d.self], d.seen.rows[d.self]
-	if len(claimed) == 0 || claimed[len(claimed)-1].last <= issued.max() {
+	if claimed.Last() <= issued.Max() {
 		return v
 	}
 	v = Version{rows: maps.Clone(v.rows)}
-	if v.rows[d.self] = claimed.meet(issued); len(v.rows[d.self]) == 0 {
+	if v.rows[d.self] = claimed.Meet(issued); len(v.rows[d.self]) == 0 {
 		delete(v.rows, d.self)
 	}
 	return v

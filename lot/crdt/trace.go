@@ -164,10 +164,10 @@ func (l *log) each(f func(*Mutation)) {
 func (l *log) whole(seen Version) bool {
 	for rep, s := range seen.rows {
 		r := l.runs[rep]
-		if r == nil || r.first > 1 || uint64(r.muts.n) < s.max() {
+		if r == nil || r.first > 1 || uint64(r.muts.n) < s.Max() {
 			return false
 		}
-		for seq := range s.cloud().each {
+		for seq := range s.Cloud().Each {
 			if _, ok := r.cloud[seq]; !ok {
 				return false
 			}

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"parking/lot"
+	"parking/lot/spans"
 )
 
 var larry = Life{"larry", 0x1234567890abcdef}
@@ -92,16 +92,16 @@ func TestWhatWasSeenIsWrittenInRuns(t *testing.T) {
 	for _, seq := range []uint64{1, 2, 3, 5, 4, 6} {
 		l.Saw(gary, seq)
 	}
-	l.SawAll(gary, Span{1, 9})
+	l.SawAll(gary, spans.Span{First: 1, Last: 9})
 	l.Add(Record{Kind: Wrote, First: 1, Last: 1})
 	h, _ := Read(l.Segments())
-	var got []Span
+	var got []spans.Span
 	for _, r := range h.Records {
 		if r.Kind == Saw {
-			got = append(got, Span{r.First, r.Last})
+			got = append(got, spans.Span{First: r.First, Last: r.Last})
 		}
 	}
-	if want := []Span{{1, 3}, {5, 5}, {4, 4}, {6, 6}, {7, 9}}; !reflect.DeepEqual(got, want) {
+	if want := []spans.Span{{First: 1, Last: 3}, {First: 5, Last: 5}, {First: 4, Last: 4}, {First: 6, Last: 6}, {First: 7, Last: 9}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("runs %v, want %v", got, want)
 	}
 }
@@ -197,43 +197,6 @@ func TestOldLivesAreForgotten(t *testing.T) {
 	}
 	if _, err := os.Stat(a.file(Life{"living", 1}, 0)); err != nil {
 		t.Errorf("that of the living is gone: %v", err)
-	}
-}
-
-func TestSpansAgainstASet(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
-	for range 300 {
-		var s Spans
-		set := make(map[uint64]bool)
-		for range r.IntN(60) {
-			first := r.Uint64N(100)
-			add := Span{first, first + r.Uint64N(8)}
-			for _, f := range s.Add(add) {
-				for n := f.First; n <= f.Last; n++ {
-					if set[n] {
-						t.Fatalf("%d was there before %v", n, add)
-					}
-					set[n] = true
-				}
-			}
-			for n := add.First; n <= add.Last; n++ {
-				if !set[n] {
-					t.Fatalf("%d of %v is no news and was not there", n, add)
-				}
-			}
-			for n := range uint64(120) {
-				if s.Has(n) != set[n] {
-					t.Fatalf("Has(%d) %v in %v", n, s.Has(n), s)
-				}
-			}
-			for i := 1; i < len(s); i++ {
-				if s[i].First <= s[i-1].Last+1 {
-					t.Fatalf("not merged: %v", s)
-				}
-			}
-		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"parking/lot/spans"
 )
 
 // A Log is the history of a living node. Its methods are safe for concurrent
@@ -25,7 +27,7 @@ type Log struct {
 	before  uint64 // records in all segments before the latest
 	lost    uint64 // records that found no room
 	saw     Record // seen and not yet written
-	seen    map[Life]*Spans
+	seen    map[Life]*spans.Set
 	scratch []byte
 	broken  bool      // no room any more
 	last    time.Time // the last sign of life
@@ -33,7 +35,7 @@ type Log struct {
 
 // NewLog begins the log of a life.
 func NewLog(a Archive, life Life, ledger string) (*Log, error) {
-	l := &Log{archive: a, life: life, ledger: ledger, now: time.Now, seen: make(map[Life]*Spans)}
+	l := &Log{archive: a, life: life, ledger: ledger, now: time.Now, seen: make(map[Life]*spans.Set)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l, l.rotate()
@@ -52,7 +54,7 @@ func (l *Log) Add(r Record) {
 	l.flush()
 	switch r.Kind {
 	case Entered, Exited, Set, Wrote:
-		l.cover(l.life, Span{r.First, r.First})
+		l.cover(l.life, spans.Span{First: r.First, Last: r.First})
 	}
 	l.write(&r)
 }
@@ -64,11 +66,11 @@ func (l *Log) Saw(life Life, seq uint64) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sawSpan(life, Span{seq, seq})
+	l.sawSpan(life, spans.Span{First: seq, Last: seq})
 }
 
 // SawAll notes that those changes came, as far as they were not there.
-func (l *Log) SawAll(life Life, s Span) {
+func (l *Log) SawAll(life Life, s spans.Span) {
 	if l == nil || s.First > s.Last {
 		return
 	}
@@ -77,7 +79,7 @@ func (l *Log) SawAll(life Life, s Span) {
 	l.sawSpan(life, s)
 }
 
-func (l *Log) sawSpan(life Life, s Span) {
+func (l *Log) sawSpan(life Life, s spans.Span) {
 	if l.saw.Kind == Saw && l.saw.Last+1 == s.First && l.saw.Life == life {
 		l.saw.Last = s.Last
 		return
@@ -93,20 +95,20 @@ func (l *Log) flush() {
 	}
 	r := l.saw
 	l.saw = Record{}
-	for _, s := range l.cover(r.Life, Span{r.First, r.Last}) {
+	for _, s := range l.cover(r.Life, spans.Span{First: r.First, Last: r.Last}) {
 		r.First, r.Last = s.First, s.Last
 		l.write(&r)
 	}
 }
 
 // cover keeps what the next segment has to begin with.
-func (l *Log) cover(life Life, s Span) (fresh []Span) {
-	spans := l.seen[life]
-	if spans == nil {
-		spans = new(Spans)
-		l.seen[life] = spans
+func (l *Log) cover(life Life, s spans.Span) (fresh []spans.Span) {
+	set := l.seen[life]
+	if set == nil {
+		set = new(spans.Set)
+		l.seen[life] = set
 	}
-	return spans.Add(s)
+	return set.Add(s)
 }
 
 // write appends a record to the latest segment, or to a new one.
@@ -174,8 +176,8 @@ func (l *Log) rotate() error {
 	first := Record{Kind: Began, Real: now, Life: l.life, Count: int(l.before), Text: l.ledger}
 	l.scratch = l.enc.append(l.scratch[:0], &first)
 	l.put()
-	for life, spans := range l.seen {
-		for _, span := range *spans {
+	for life, set := range l.seen {
+		for _, span := range *set {
 			r := Record{Kind: Saw, Real: now, Life: life, First: span.First, Last: span.Last}
 			l.scratch = l.enc.append(l.scratch[:0], &r)
 			l.put()

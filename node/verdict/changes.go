@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"parking/lot/spans"
 	"parking/node/history"
 )
 
@@ -61,7 +62,7 @@ func (j *judge) lost() Check {
 				})
 				continue
 			}
-			if seq, all := j.anybody(r.Life, history.Span{First: r.First, Last: r.Last}); !all {
+			if seq, all := j.anybody(r.Life, spans.Span{First: r.First, Last: r.Last}); !all {
 				if level := j.missing(&c, h.Life, r, seq); level == Allowed {
 					died++
 				} else {
@@ -155,7 +156,7 @@ func (j *judge) later(h *history.History, at time.Time) bool {
 
 // anybody returns the first of those changes that no node that was reached has
 // seen, or true if there is none.
-func (j *judge) anybody(l history.Life, all history.Span) (seq uint64, every bool) {
+func (j *judge) anybody(l history.Life, all spans.Span) (seq uint64, every bool) {
 	for seq = all.First; seq <= all.Last; {
 		next := seq
 		for i := range j.States {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parking/lot"
+	"parking/lot/spans"
 	"parking/node/history"
 )
 
@@ -38,12 +39,12 @@ func bulk(n int, plate func(i int) lot.Plate, every int) Evidence {
 		add(history.Record{Kind: history.Entered, First: seq, Stamp: seq, Plate: p, Gate: 1})
 		h.Records = append(h.Records, history.Record{Kind: history.Answered, Real: at, First: seq, Last: seq, Life: larry, Text: "track_entry", Plate: p})
 	}
-	all := history.Span{First: 1, Last: uint64(n + 1)}
+	all := spans.Span{First: 1, Last: uint64(n + 1)}
 	o.Records = []history.Record{{Kind: history.Saw, Real: at, Life: larry, First: all.First, Last: all.Last}}
 	h.Beat, o.Beat = at, at
 	e := Evidence{Ledger: "crdt", Now: at, Histories: []history.History{h, o}}
 	for _, l := range []history.Life{larry, gary} {
-		s := State{Life: l, Seen: map[history.Life]history.Spans{larry: {all}}, Spaces: 10}
+		s := State{Life: l, Seen: map[history.Life]spans.Set{larry: {all}}, Spaces: 10}
 		for p, seq := range live {
 			s.Live = append(s.Live, Live{larry, seq, p})
 		}
@@ -113,7 +114,7 @@ func TestCostOfManyTurns(t *testing.T) {
 	h.Beat, o.Beat = at, at
 	e := Evidence{Ledger: "crdt", Now: at, Histories: []history.History{h, o}}
 	for _, l := range []history.Life{larry, gary} {
-		e.States = append(e.States, State{Life: l, Seen: map[history.Life]history.Spans{larry: {{First: 1, Last: seq - 1}}}})
+		e.States = append(e.States, State{Life: l, Seen: map[history.Life]spans.Set{larry: {{First: 1, Last: seq - 1}}}})
 	}
 	begin := time.Now()
 	Judge(e)

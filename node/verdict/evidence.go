@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"parking/lot"
+	"parking/lot/spans"
 	"parking/node/history"
 )
 
@@ -25,7 +26,7 @@ type Evidence struct {
 type State struct {
 	Life          history.Life
 	Digest        string
-	Seen          map[history.Life]history.Spans
+	Seen          map[history.Life]spans.Set
 	Live          []Live
 	Spaces, Gates int
 	Running       []lot.GateID

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"parking/lot/spans"
 	"parking/node/history"
 )
 
@@ -47,10 +48,10 @@ func FuzzJudge(f *testing.F) {
 			if i == 1 {
 				continue
 			}
-			s := State{Life: h.Life, Seen: map[history.Life]history.Spans{h.Life: {{First: 1, Last: 1 << 47}}}, Spaces: 5, Gates: 3}
+			s := State{Life: h.Life, Seen: map[history.Life]spans.Set{h.Life: {{First: 1, Last: 1 << 47}}}, Spaces: 5, Gates: 3}
 			for _, r := range h.Records {
 				if r.Kind == history.Saw && r.Last < 1<<48 {
-					s.Seen[r.Life] = history.Spans{{First: 1, Last: r.Last}}
+					s.Seen[r.Life] = spans.Set{{First: 1, Last: r.Last}}
 				}
 				if r.Kind == history.Entered {
 					s.Live = append(s.Live, Live{h.Life, r.First, r.Plate})

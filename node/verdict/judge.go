@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"parking/lot/spans"
 	"parking/node/history"
 )
 
@@ -227,7 +228,7 @@ func short(digest string) string {
 
 // has returns what tells whether a state has seen a change.
 func (j *judge) has(s *State) func(*op) bool {
-	seen := make([]history.Spans, len(j.model.lives))
+	seen := make([]spans.Set, len(j.model.lives))
 	for l, spans := range s.Seen {
 		if n, ok := j.model.number[l]; ok {
 			seen[n] = spans

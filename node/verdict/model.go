@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"parking/lot"
+	"parking/lot/spans"
 	"parking/node/history"
 )
 
@@ -39,7 +40,7 @@ type tape struct {
 
 // seen are changes that came at one place of a history.
 type seen struct {
-	history.Span
+	spans.Span
 	place int
 }
 
@@ -110,7 +111,7 @@ func (m *model) read(h *history.History) {
 			slices.SortFunc(all, func(a, b seen) int { return cmp.Compare(a.First, b.First) })
 		}
 	}()
-	covered := make(map[int]*history.Spans)
+	covered := make(map[int]*spans.Set)
 	for place := range h.Records {
 		r := &h.Records[place]
 		switch r.Kind {
@@ -122,16 +123,16 @@ func (m *model) read(h *history.History) {
 				}
 			}
 			from := m.num(r.Life)
-			spans := covered[from]
-			if spans == nil {
-				spans = new(history.Spans)
-				covered[from] = spans
+			set := covered[from]
+			if set == nil {
+				set = new(spans.Set)
+				covered[from] = set
 			}
 			t := &m.tapes[self]
 			for len(t.seen) <= from {
 				t.seen = append(t.seen, nil)
 			}
-			for _, s := range spans.Add(history.Span{First: r.First, Last: r.Last}) {
+			for _, s := range set.Add(spans.Span{First: r.First, Last: r.Last}) {
 				t.seen[from] = append(t.seen[from], seen{s, place})
 			}
 		case history.Entered, history.Exited, history.Set, history.Wrote:

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"parking/lot"
+	"parking/lot/spans"
 	"parking/node/history"
 )
 
@@ -27,7 +28,7 @@ func (j *judge) refusals() Check {
 			r := &h.Records[place]
 			switch r.Kind {
 			case history.Saw:
-				v.saw(m.num(r.Life), history.Span{First: r.First, Last: r.Last}, place)
+				v.saw(m.num(r.Life), spans.Span{First: r.First, Last: r.Last}, place)
 			case history.Entered, history.Exited, history.Set, history.Wrote:
 				o := m.find(v.life, r.First)
 				if o == nil {
@@ -85,21 +86,21 @@ type replay struct {
 	life int
 	now  int
 	in   map[int32][]*op // the entries in its lot, by plate
-	seen map[int]*history.Spans
+	seen map[int]*spans.Set
 	sets map[string]*register
 }
 
 func newReplay(m *model, life int) *replay {
-	return &replay{m: m, life: life, in: make(map[int32][]*op), seen: make(map[int]*history.Spans), sets: make(map[string]*register)}
+	return &replay{m: m, life: life, in: make(map[int32][]*op), seen: make(map[int]*spans.Set), sets: make(map[string]*register)}
 }
 
-func (v *replay) saw(life int, s history.Span, place int) {
-	spans := v.seen[life]
-	if spans == nil {
-		spans = new(history.Spans)
-		v.seen[life] = spans
+func (v *replay) saw(life int, s spans.Span, place int) {
+	set := v.seen[life]
+	if set == nil {
+		set = new(spans.Set)
+		v.seen[life] = set
 	}
-	for _, fresh := range spans.Add(s) {
+	for _, fresh := range set.Add(s) {
 		t := &v.m.tapes[life]
 		for seq := max(fresh.First, t.first); seq <= fresh.Last && seq-t.first < uint64(len(t.own)); seq++ {
 			v.apply(&v.m.ops[t.own[seq-t.first]], place)

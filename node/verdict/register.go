@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"parking/lot/spans"
 	"parking/node/history"
 )
 
@@ -118,7 +119,7 @@ func (j *judge) values(name string) (out []value) {
 // still, or may.
 func (j *judge) dies(o *op) (end time.Time) {
 	m := j.model
-	if _, there := j.anybody(m.lives[o.life], history.Span{First: o.seq, Last: o.seq}); there || len(j.Unreached) > 0 {
+	if _, there := j.anybody(m.lives[o.life], spans.Span{First: o.seq, Last: o.seq}); there || len(j.Unreached) > 0 {
 		return time.Time{}
 	}
 	for i := range j.histories {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"parking/lot"
+	"parking/lot/spans"
 	"parking/node/history"
 )
 
@@ -209,7 +210,7 @@ func (n *teller) hears(all ...*change) {
 func (n *teller) joins(o *teller) {
 	for _, c := range o.sorted() {
 		if n.all[c.dot] == nil {
-			n.log.SawAll(c.life, history.Span{First: c.seq, Last: c.seq})
+			n.log.SawAll(c.life, spans.Span{First: c.seq, Last: c.seq})
 			n.apply(c)
 		}
 	}
@@ -280,14 +281,14 @@ func (n *teller) history() history.History {
 }
 
 func (n *teller) state() State {
-	s := State{Life: n.life, Seen: make(map[history.Life]history.Spans), Spaces: n.setting("spaces"), Gates: n.setting("gates")}
+	s := State{Life: n.life, Seen: make(map[history.Life]spans.Set), Spaces: n.setting("spaces"), Gates: n.setting("gates")}
 	for _, c := range n.sorted() {
 		if n.w.slip.forgetSeen && c.seq%9 == 4 {
 			continue
 		}
-		spans := s.Seen[c.life]
-		spans.Add(history.Span{First: c.seq, Last: c.seq})
-		s.Seen[c.life] = spans
+		set := s.Seen[c.life]
+		set.Add(spans.Span{First: c.seq, Last: c.seq})
+		s.Seen[c.life] = set
 		if c.Kind == history.Entered && !n.gone[c.dot] {
 			s.Live = append(s.Live, Live{Life: c.life, Seq: c.seq, Plate: c.Plate})
 		}
