@@ -73,14 +73,14 @@ func (v Version) Replicas() iter.Seq2[Replica, uint64] {
 	}
 }
 
-// add puts d into the context, keeps h the hash of the context, and reports
-// whether d was new. What is in the cloud becomes part of the vector as gaps
-// close.
-func (v *Version) add(d Dot, h *sum) bool {
+// add puts d into the context, keeps h the hash of the context, and returns the
+// gapless maximum of d's replica and whether d was new. What is in the cloud
+// becomes part of the vector as gaps close.
+func (v *Version) add(d Dot, h *sum) (top uint64, news bool) {
 	before := v.rows[d.Replica]
 	was, s := before.Max(), before
 	if !s.Insert(d.Seq) {
-		return false
+		return was, false
 	}
 	if v.rows == nil {
 		v.rows = make(map[Replica]spans.Set)
@@ -88,19 +88,19 @@ func (v *Version) add(d Dot, h *sum) bool {
 	if len(s) != len(before) { // else it was written in place
 		v.rows[d.Replica] = s
 	}
-	now := s.Max()
-	if now == was {
+	top = s.Max()
+	if top == was {
 		h.add(fact(tagCloud, d))
-		return true
+		return top, true
 	}
 	if was > 0 {
 		h.remove(fact(tagVector, Dot{d.Replica, was}))
 	}
-	for seq := d.Seq + 1; seq <= now; seq++ {
+	for seq := d.Seq + 1; seq <= top; seq++ {
 		h.remove(fact(tagCloud, Dot{d.Replica, seq}))
 	}
-	h.add(fact(tagVector, Dot{d.Replica, now}))
-	return true
+	h.add(fact(tagVector, Dot{d.Replica, top}))
+	return top, true
 }
 
 // hash returns the sum of the context's facts from scratch.

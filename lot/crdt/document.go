@@ -93,11 +93,12 @@ func (d *Document) make(now time.Time, m Mutation) Mutation {
 // Join merges one mutation: commutative, associative, idempotent. It keeps m
 // and its slices.
 func (d *Document) Join(m Mutation) Outcome {
-	if !d.seen.add(m.Dot, &d.seenHash) {
+	top, news := d.seen.add(m.Dot, &d.seenHash)
+	if !news {
 		return Known
 	}
 	d.clock.see(m.Stamp)
-	d.log.add(m, d.seen.Max(m.Dot.Replica))
+	d.log.add(m, top)
 	for _, s := range m.Supersedes {
 		if d.seen.Contains(s) {
 			d.drop(s)

@@ -147,26 +147,21 @@ func (l *log) since(rep Replica, ours, theirs spans.Set, limit int, out []Mutati
 }
 
 // queue is a first-in, first-out queue of mutations, in blocks: what enters is
-// written once, and never moved.
+// seldom moved. All blocks but the last are full.
 type queue struct {
-	blocks []*block
+	blocks [][]Mutation
 	off, n int // the first one's place in the first block; how many there are
 }
 
 const blockSize = 256
 
-type block [blockSize]Mutation
-
 // pool keeps empty blocks to be used again.
-type pool []*block
+type pool [][]Mutation
 
-func (p *pool) get() *block {
-	last := len(*p) - 1
-	if last < 0 {
-		return new(block)
+func (p *pool) get() (b []Mutation) {
+	if last := len(*p) - 1; last >= 0 {
+		b, *p = (*p)[last], (*p)[:last]
 	}
-	b := (*p)[last]
-	*p = (*p)[:last]
 	return b
 }
 
@@ -177,11 +172,12 @@ func (q *queue) at(i int) *Mutation {
 }
 
 func (q *queue) push(m *Mutation, from *pool) {
-	if (q.off+q.n)/blockSize == len(q.blocks) {
+	i := (q.off + q.n) / blockSize
+	if i == len(q.blocks) {
 		q.blocks = append(q.blocks, from.get())
 	}
+	q.blocks[i] = append(q.blocks[i], *m)
 	q.n++
-	*q.at(q.n - 1) = *m
 }
 
 // drop takes the first n away.
@@ -190,9 +186,13 @@ func (q *queue) drop(n int, to *pool) {
 		*q.at(i) = Mutation{} // what it refers to is let go
 	}
 	q.off, q.n = q.off+n, q.n-n
-	if empty := q.off / blockSize; empty > 0 {
-		*to = append(*to, q.blocks[:empty]...)
-		q.blocks = slices.Delete(q.blocks, 0, empty)
-		q.off %= blockSize
+	empty := q.off / blockSize
+	if q.n == 0 { // of a replica that is quiet, or dead, no block is kept
+		empty, q.off = len(q.blocks), 0
 	}
+	for _, b := range q.blocks[:empty] {
+		*to = append(*to, b[:0])
+	}
+	q.blocks = slices.Delete(q.blocks, 0, empty)
+	q.off %= blockSize
 }

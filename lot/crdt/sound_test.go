@@ -144,6 +144,9 @@ func brokenEntries(e *entries) string {
 func brokenLog(d *Document) string {
 	size := 0
 	for rep, r := range d.log.runs {
+		if blocks := len(r.muts.blocks); blocks != (r.muts.off+r.muts.n+blockSize-1)/blockSize || r.muts.n == 0 && blocks > 0 {
+			return fmt.Sprintf("%d mutations of %v, %d into the first of %d blocks", r.muts.n, rep, r.muts.off, blocks)
+		}
 		if end := r.first + uint64(r.muts.n) - 1; end != d.seen.Max(rep) {
 			return fmt.Sprintf("the run of %v ends at %d, not at %d", rep, end, d.seen.Max(rep))
 		}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,9 +136,10 @@ func TestAFullLogSaysWhatItHasCutOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.Saw(Life{"gary", 7}, 41)
-			const n = 3 * SegmentSize / 15
+			plate := lot.Plate(strings.Repeat("ABC 12345 ", 18)) // such as no node writes: to be sooner there
+			n := 3 * SegmentSize / uint64(len(plate)+4)
 			for i := uint64(1); i <= n; i++ {
-				l.Add(Record{Kind: Entered, First: i, Last: i, Plate: "ABC 1234567", Stamp: i})
+				l.Add(Record{Kind: Entered, First: i, Last: i, Plate: plate, Stamp: i})
 			}
 			l.Close()
 			stored, _ := a.Stored(Life{})
