@@ -24,7 +24,8 @@ var exclusive = map[string]string{
 // pure packages import nothing beyond what is named, and the standard library.
 var pure = map[string][]string{
 	"parking/lot":         {},
-	"parking/lot/crdt":    {"parking/lot", "parking/lot/wire", "google.golang.org/protobuf/"},
+	"parking/lot/spans":   {},
+	"parking/lot/crdt":    {"parking/lot", "parking/lot/spans", "parking/lot/wire", "google.golang.org/protobuf/"},
 	"parking/gates":       {"parking/lot", "github.com/thejerf/suture/v4"},
 	"parking/repl/prompt": {"github.com/c-bata/go-prompt", "github.com/mattn/go-runewidth", "golang.org/x/"},
 }
