@@ -67,11 +67,10 @@ func (h inMemory) RoundTrip(req *http.Request) (*http.Response, error) {
 		a.WriteHeader(http.StatusOK)
 		w.Close()
 	}()
-	stop := context.AfterFunc(req.Context(), func() { w.CloseWithError(req.Context().Err()) })
+	context.AfterFunc(req.Context(), func() { w.CloseWithError(req.Context().Err()) })
 	select {
 	case <-a.ready:
 	case <-req.Context().Done():
-		stop()
 		return nil, req.Context().Err()
 	}
 	return &http.Response{
