@@ -63,7 +63,7 @@ func (n *Node) SetClock(ctx context.Context, name string, d time.Duration, what 
 	if name == n.self.Node {
 		return n.setClock(d, n.self.Node, what)
 	}
-	n.log.Info("clock ordered", "node", name, "by", d)
+	n.log.Info("clock ordered", "peer", name, "by", d)
 	m, _ := n.view.find(name)
 	err := n.tell(ctx, []Member{m}, func(ctx context.Context, k *peer.Link) (*wire.Verdict, error) {
 		reply, err := k.Clock(ctx, connect.NewRequest(&wire.ClockRequest{OffsetMs: d.Milliseconds(), What: what}))

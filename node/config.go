@@ -34,8 +34,9 @@ type Config struct {
 	Spaces Setting
 
 	Push     Push          // the way that changes take at once
+	Profile  Profile       // the network that the gossip is tuned for
 	Ack      int           // how many other nodes a write waits for, at most MaxAck
-	Gossip   time.Duration // between two rounds of gossip
+	Gossip   time.Duration // between two rounds of gossip; 0: the profile's
 	Pull     time.Duration // between two pulls, on average
 	NoFaults bool          // refuse kill-node and injected faults
 	Signal   Signal        // nil: processes of this host cannot be paused
@@ -64,6 +65,24 @@ func ParsePush(s string) (Push, error) {
 	return "", lot.Refuse(lot.Usage, "the push lane %.40q is not gossip or fanout", s)
 }
 
+// A Profile is a kind of network, for which the gossip is tuned.
+type Profile = member.Profile
+
+// The profiles.
+const (
+	Laptop = member.Laptop // nodes of one host
+	LAN    = member.LAN    // a network between them, of hosts or of pods
+)
+
+// ParseProfile refuses what is no profile.
+func ParseProfile(s string) (Profile, error) {
+	switch p := Profile(s); p {
+	case Laptop, LAN:
+		return p, nil
+	}
+	return "", lot.Refuse(lot.Usage, "the profile %.40q is not laptop or lan", s)
+}
+
 // A Setting is a configured value, and whether somebody chose it.
 type Setting struct {
 	Value int
@@ -77,7 +96,7 @@ func DefaultConfig() Config {
 		Gates:   Setting{Value: 4},
 		Spaces:  Setting{Value: 100},
 		Push:    Gossip,
-		Gossip:  50 * time.Millisecond,
+		Profile: Laptop,
 		Pull:    2 * time.Second,
 		Die:     func() { panic("node: nobody said how to die") },
 		Now:     time.Now,
@@ -92,11 +111,12 @@ func (c *Config) validate() error {
 	switch {
 	case c.Keys == nil || c.Network == nil || c.Rand == nil || c.Log == nil || c.Die == nil || c.Now == nil:
 		return errors.New("node: keys, network, randomness, log, clock and a way to die are needed")
-	case c.Gossip <= 0 || c.Pull <= 0:
+	case c.Gossip < 0 || c.Pull <= 0:
 		return errors.New("node: the intervals must be positive")
 	}
 	_, err := ParsePush(string(c.Push))
-	return errors.Join(err, CheckAck(c.Ack), lot.CheckGates(c.Gates.Value), lot.CheckSpaces(c.Spaces.Value))
+	_, wrong := ParseProfile(string(c.Profile))
+	return errors.Join(err, wrong, CheckAck(c.Ack), lot.CheckGates(c.Gates.Value), lot.CheckSpaces(c.Spaces.Value))
 }
 
 // A Directory knows the nodes of this host that belong to the same cluster.

@@ -15,7 +15,7 @@ func (n *Node) impose(f fault.Fault) error {
 	if !n.faults.Add(f) {
 		return tooMany(n.self.Node)
 	}
-	n.log.Info("fault in force", "what", f.What, "by", f.By, "id", f.ID, "links", len(f.Links))
+	n.log.Warn("fault in force", "what", f.What, "by", f.By, "id", f.ID, "links", len(f.Links))
 	if f.Hinders() {
 		n.hist.Add(history.Record{Kind: history.Faulted, First: f.ID, Text: f.What})
 	}

@@ -96,7 +96,7 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 			case errors.Is(err, errRefused):
 				return err
 			default:
-				n.log.Info("neighbour not joined", "node", nb.Name, "addr", nb.Addr, "err", err)
+				n.log.Info("neighbour not joined", "peer", nb.Name, "addr", nb.Addr, "err", err)
 			}
 			if try == joinTries || time.Since(begin) > joinPatience || errors.Is(err, errStranger) {
 				break
@@ -125,9 +125,10 @@ func (n *Node) catchUpLater(ctx context.Context) {
 	defer n.stew.release()
 	for _, name := range n.lacking {
 		if err := n.repl.PullFrom(ctx, name); err != nil && ctx.Err() == nil {
-			n.log.Info("not caught up, the interval will do", "node", name, "err", err)
+			n.log.Info("not caught up, the interval will do", "peer", name, "err", err)
 		}
 	}
+	n.stage.was("catching up")
 }
 
 // notJoined decides what it means that a node which was named could not be
@@ -319,7 +320,7 @@ func (n *Node) catchUp(ctx context.Context) (them company, refusal error) {
 			}
 			if err == nil && i < acquaint { // it answers: joins wait for each other
 				if err := n.agent.Join(k.Addr()); err != nil {
-					n.log.Info("not acquainted, gossip will do", "node", name, "err", err)
+					n.log.Info("not acquainted, gossip will do", "peer", name, "err", err)
 				}
 			}
 			lacking := false
@@ -339,7 +340,7 @@ func (n *Node) catchUp(ctx context.Context) (them company, refusal error) {
 			case errors.Is(err, errRefused):
 				refusal = err
 			default:
-				n.log.Info("first pull failed", "node", name, "err", err)
+				n.log.Info("first pull failed", "peer", name, "err", err)
 			}
 		})
 	}
@@ -347,10 +348,10 @@ func (n *Node) catchUp(ctx context.Context) (them company, refusal error) {
 	return them, refusal
 }
 
+// notice tells what somebody should know. It is an event and no line of the log,
+// for whoever runs the node tells events where people look.
 func (n *Node) notice(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	n.log.Warn(text)
-	n.bus.emit(Event{Kind: Notice, Reason: text})
+	n.bus.emit(Event{Kind: Notice, Reason: fmt.Sprintf(format, args...)})
 }
 
 // plain returns what is at the bottom of a call's error.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,6 +68,8 @@ type Node struct {
 
 	brought atomic.Bool // whether another node's state came before this one was ready
 	lacking []string    // those that had too much more to tell then; Run's
+	stage   stage       // what it is busy with before it is ready, and when it leaves
+	pulse   pulse
 
 	callers  callers
 	mustered mustered
@@ -127,7 +130,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	key := n.cfg.Keys.Gossip()
 	n.agent, err = member.New(member.Config{
 		Name: n.self.Node, Incarnation: n.self.Incarnation, Cluster: n.cfg.Cluster,
-		Key: key[:], Gossip: n.cfg.Gossip, Transport: n.mux, Log: n.log,
+		Key: key[:], Profile: n.cfg.Profile, Gossip: n.cfg.Gossip, Transport: n.mux, Log: n.log,
 	})
 	if err != nil {
 		_ = n.mux.Shutdown()
@@ -168,6 +171,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		wg.Wait()
 	}()
 
+	n.stage.is("joining")
 	if err := n.join(ctx, cert); err != nil {
 		if ctx.Err() != nil {
 			n.leave()
@@ -180,8 +184,10 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	}
 	n.repl.Open()
 	n.found()
+	n.stage.is("")
 	if len(n.lacking) > 0 {
 		n.stew.hold()
+		n.stage.is("catching up from " + strings.Join(n.lacking, " "))
 		wg.Go(func() { n.catchUpLater(work) })
 	}
 	before := n.stew.holding()
@@ -226,6 +232,7 @@ func (n *Node) changed(ctx context.Context) {
 
 // leave hands the gates over and tells the others.
 func (n *Node) leave() {
+	n.stage.is(leaving)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	n.resume(func(*pause) bool { return true }, n.self.Node)

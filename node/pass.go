@@ -281,6 +281,5 @@ func (n *Node) let(d *crdt.Document, g lot.GateID, p gates.Passage) ([]crdt.Muta
 
 // crashed tells of a gate that panicked here.
 func (n *Node) crashed(g lot.GateID, why string) {
-	n.log.Info("gate crashed", "gate", g, "why", why)
 	n.bus.emit(Event{Kind: GateCrashed, Gate: g, Node: n.self.Node, Here: true, Reason: why})
 }

@@ -129,7 +129,7 @@ func (n *Node) dropPauses() {
 	for name, p := range n.paused.nodes {
 		if !slices.ContainsFunc(all, func(o Neighbour) bool { return o.Name == name && o.PID == p.pid }) {
 			n.unpause(name)
-			n.log.Info("a paused node has ended", "node", name, "pid", p.pid)
+			n.log.Info("a paused node has ended", "peer", name, "pid", p.pid)
 			n.tellFault(FaultHealed, "", name+" ended: "+p.What)
 		}
 	}
@@ -211,7 +211,7 @@ func (n *Node) stop(m Member, d time.Duration, by, what string) error {
 		n.paused.nodes = make(map[string]*pause)
 	}
 	n.paused.nodes[m.Name] = p
-	n.log.Info("paused", "node", m.Name, "pid", p.pid, "by", by, "for", d)
+	n.log.Info("paused", "peer", m.Name, "pid", p.pid, "by", by, "for", d)
 	n.hist.Add(history.Record{Kind: history.Faulted, First: p.ID, Text: p.What})
 	n.tellFault(FaultInjected, by, p.What)
 	return nil
@@ -259,7 +259,7 @@ func (c *calls) Pause(ctx context.Context, req *connect.Request[wire.PauseReques
 		what := clip(req.Msg.GetWhat())
 		n.later(pauseAfter, func() {
 			if err := n.stop(m, d, m.Name, what); err != nil {
-				n.log.Warn("not paused", "node", m.Name, "err", err)
+				n.log.Warn("not paused", "peer", m.Name, "err", err)
 			}
 		})
 	}

@@ -96,6 +96,6 @@ func (n *Node) meet(ctx context.Context, cert *cookie.Certificate, m Member) {
 		err = n.agent.Join(m.Addr)
 	}
 	if err != nil {
-		n.log.Debug("not reconnected", "node", m.Name, "addr", m.Addr, "err", err)
+		n.log.Debug("not reconnected", "peer", m.Name, "addr", m.Addr, "err", err)
 	}
 }

@@ -32,11 +32,11 @@ func (n *Node) resume(which func(*pause) bool, by string) (names []string) {
 			continue
 		}
 		if err := n.cfg.Signal(p.pid, false); err != nil {
-			n.log.Warn("a paused node cannot be resumed", "node", name, "pid", p.pid, "err", err)
+			n.log.Warn("a paused node cannot be resumed", "peer", name, "pid", p.pid, "err", err)
 			continue
 		}
 		names = append(names, name)
-		n.log.Info("resumed", "node", name, "pid", p.pid, "by", by)
+		n.log.Info("resumed", "peer", name, "pid", p.pid, "by", by)
 		n.tellFault(FaultHealed, by, p.What)
 	}
 	if names != nil {

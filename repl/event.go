@@ -19,9 +19,26 @@ const eventRight = 34
 // and at the right what it came to.
 func renderEvent(e node.Event, opt Options) string {
 	p := painter{opt.Color}
+	sign, what, right := describeEvent(e, p)
+	line := sign + " " + what
+	if right != "" {
+		line += strings.Repeat(" ", max(2, eventRight-text.StringWidthWithoutEscSequences(line))) + right
+	}
+	return p.dim(e.At.Local().Format("15:04:05.000")) + "  " + line
+}
+
+// EventText says in words what happened, as a prompt does, without the time and
+// what an event came to.
+func EventText(e node.Event) string {
+	_, what, _ := describeEvent(e, painter{})
+	return what
+}
+
+// describeEvent returns an event's sign, what happened, and what it came to.
+func describeEvent(e node.Event, p painter) (sign, what, right string) {
 	who := p.node(e.Node)
 	reason := printable(plain(e.Reason))
-	sign, what, right := p.warn("!"), reason, ""
+	sign, what = p.warn("!"), reason
 	switch e.Kind {
 	case node.NodeJoined:
 		sign, what, right = p.good("+"), who+" joined", Count(e.Count, "node")
@@ -63,11 +80,7 @@ func renderEvent(e node.Event, opt Options) string {
 	case node.LotOver:
 		what = fmt.Sprintf("the lot is over by %d", e.Count)
 	}
-	line := sign + " " + what
-	if right != "" {
-		line += strings.Repeat(" ", max(2, eventRight-text.StringWidthWithoutEscSequences(line))) + right
-	}
-	return p.dim(e.At.Local().Format("15:04:05.000")) + "  " + line
+	return sign, what, right
 }
 
 // GatesLine says where the gates run, for a node's greeting: "gates 1 2 3 4 run

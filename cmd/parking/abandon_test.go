@@ -13,7 +13,7 @@ import (
 // A log that nobody reads holds up nobody who writes it.
 func TestLogsNeverBlock(t *testing.T) {
 	out, in := io.Pipe()
-	l := newLogs(in)
+	l := newLogs(in, new(settings).lostLines)
 	for range maxLogs + 100 {
 		if _, err := io.WriteString(l, "line\n"); err != nil {
 			t.Fatal(err)
@@ -41,7 +41,7 @@ func TestLogsNeverBlock(t *testing.T) {
 func TestLogsTellWhatTheyLostLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out, in := io.Pipe()
-		l := newLogs(in)
+		l := newLogs(in, new(settings).lostLines)
 		for i := range maxLogs + 3 {
 			_, _ = io.WriteString(l, "line\n")
 			if i == 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -113,7 +112,7 @@ func runLab(ctx context.Context, s settings, names, flags []string) (err error) 
 	if l.there() {
 		return fmt.Errorf("a lab of the cluster %s is open already; %s returns to it, %s ends it", s.Cluster, l.command("attach"), l.command("kill-server"))
 	}
-	keys, err := loadKeys(s, os.Stderr)
+	keys, err := loadKeys(s, func(text string) { fmt.Fprintln(os.Stderr, text) })
 	if err != nil {
 		return err
 	}
@@ -121,7 +120,7 @@ func runLab(ctx context.Context, s settings, names, flags []string) (err error) 
 	if err != nil {
 		return err
 	}
-	near := &neighbours{dir: dir, id: discover.ID{Cluster: s.Cluster, Fingerprint: keys.Fingerprint()}, notes: io.Discard}
+	near := &neighbours{dir: dir, id: discover.ID{Cluster: s.Cluster, Fingerprint: keys.Fingerprint()}, remark: func(string) {}}
 	switch name, err := firstOf(near, names); {
 	case err != nil:
 		return err

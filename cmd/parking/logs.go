@@ -1,17 +1,65 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 	"time"
+
+	"parking/repl"
 )
+
+// The formats of a log.
+const (
+	textLog = "text"
+	jsonLog = "json"
+)
+
+func (s *settings) checkLogFormat() error {
+	if s.LogFormat != textLog && s.LogFormat != jsonLog {
+		return fmt.Errorf("the log format %.40q is not text or json", s.LogFormat)
+	}
+	return nil
+}
+
+// logger returns what logs there as the settings say. Each line names the node and
+// the cluster.
+func (s *settings) logger(to io.Writer) *slog.Logger {
+	opt := &slog.HandlerOptions{Level: s.level}
+	var h slog.Handler = slog.NewTextHandler(to, opt)
+	if s.LogFormat == jsonLog {
+		h = slog.NewJSONHandler(to, opt)
+	}
+	return slog.New(h).With("node", s.Name, "cluster", s.Cluster)
+}
+
+// lostLines says in the log's format that some of it are lost.
+func (s *settings) lostLines(n int) string {
+	if s.LogFormat == jsonLog {
+		return fmt.Sprintf(`{"level":"WARN","msg":"lines of the log are lost","node":%q,"cluster":%q,"lines":%d}`+"\n", s.Name, s.Cluster, n)
+	}
+	return fmt.Sprintf("... %d lines of the log are lost\n", n)
+}
+
+// lastWords tells what a node without a prompt has ended with, where a log of
+// documents is not to end with a line that is none; else that is still to be told.
+func (s *settings) lastWords(log *slog.Logger, err error) error {
+	var code exitError
+	if err == nil || s.LogFormat != jsonLog || errors.As(err, &code) {
+		return err
+	}
+	log.Error(repl.Plain(err))
+	return exitError(exitFailed)
+}
 
 // logs is where what is logged goes: to another writer, in a goroutine of its
 // own. Gossip logs, and must not wait for a terminal that has stopped reading:
 // what that does not take in time is dropped, and counted.
 type logs struct {
 	to   io.Writer
+	lost func(lines int) string // says so; a whole line
 	done chan struct{}
 
 	mu      sync.Mutex
@@ -25,8 +73,8 @@ const (
 	lastLogs = 200 * time.Millisecond // to be written at the end
 )
 
-func newLogs(to io.Writer) *logs {
-	l := &logs{to: to, lines: make(chan []byte, maxLogs), done: make(chan struct{})}
+func newLogs(to io.Writer, lost func(lines int) string) *logs {
+	l := &logs{to: to, lost: lost, lines: make(chan []byte, maxLogs), done: make(chan struct{})}
 	go l.write()
 	return l
 }
@@ -39,7 +87,7 @@ func (l *logs) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	select {
-	case l.lines <- append(l.lost(), p...):
+	case l.lines <- append(l.losses(), p...):
 		l.dropped = 0
 	default:
 		l.dropped++
@@ -47,12 +95,12 @@ func (l *logs) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// lost returns what to write of the lines that were dropped.
-func (l *logs) lost() []byte {
+// losses returns what to write of the lines that were dropped.
+func (l *logs) losses() []byte {
 	if l.dropped == 0 {
 		return nil
 	}
-	return fmt.Appendf(nil, "... %d lines of the log are lost\n", l.dropped)
+	return []byte(l.lost(l.dropped))
 }
 
 func (l *logs) write() {
@@ -60,7 +108,7 @@ func (l *logs) write() {
 	for line := range l.lines {
 		_, _ = l.to.Write(line)
 	}
-	_, _ = l.to.Write(l.lost()) // closed: nobody drops any more
+	_, _ = l.to.Write(l.losses()) // closed: nobody drops any more
 }
 
 // close ends it, when what was logged is written or after a short time.

@@ -41,7 +41,7 @@ func program() *cobra.Command {
 		"Start it in several terminals, each with another --sname and the same --cookie.\n" +
 		"Every flag can be set by an environment variable and in a file, too: help config tells more."
 	root.AddCommand(subcommand(nodeCommand(), "node --sname NAME", "run a node with a prompt (the default)"))
-	root.AddCommand(attachCommand(), demoCommand(), benchCommand(), labCommand(), versionCommand())
+	root.AddCommand(serveCommand(), attachCommand(), demoCommand(), benchCommand(), labCommand(), versionCommand())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(flagError)
 	root.Version = versionText()

@@ -31,7 +31,12 @@ type settings struct {
 	Push       string   `koanf:"push"`
 	Ack        int      `koanf:"ack"`
 	NoFaults   bool     `koanf:"no-faults"`
+	Profile    string   `koanf:"profile"`
+	Metrics    string   `koanf:"metrics"`
+	Pprof      bool     `koanf:"pprof"`
+	PodIP      string   `koanf:"pod-ip"`
 	LogLevel   string   `koanf:"log-level"`
+	LogFormat  string   `koanf:"log-format"`
 	terminal   `koanf:",squash"`
 	playing    `koanf:",squash"`
 	measuring  `koanf:",squash"`
@@ -40,6 +45,7 @@ type settings struct {
 	level slog.Level
 	addr  netip.Addr
 	port  int
+	web   netip.AddrPort // of --metrics, unless that is off
 }
 
 // terminal is the part of the settings that attach has too.
@@ -58,15 +64,37 @@ func defaults() settings {
 		Gates:      4,
 		Spaces:     100,
 		Push:       string(node.Gossip),
+		Profile:    string(node.Laptop),
+		Metrics:    webOff,
 		LogLevel:   "error",
+		LogFormat:  textLog,
 		terminal:   terminal{Format: string(repl.Table)},
 	}
 }
 
-// addNodeFlags adds the flags of a node.
-func addNodeFlags(f *pflag.FlagSet) {
-	f.SortFlags = false // help goes in this order, too
+// serveDefaults are those of a node without a prompt: a network is between it and
+// the others, and machines watch it.
+func serveDefaults() settings {
 	d := defaults()
+	d.Profile, d.Metrics, d.LogLevel = string(node.LAN), "127.0.0.1:9102", "info"
+	return d
+}
+
+// addNodeFlags adds the flags of a node with a prompt.
+func addNodeFlags(f *pflag.FlagSet) {
+	addHostedFlags(f, defaults())
+	addTerminalFlags(f)
+}
+
+// addServeFlags adds those of one without.
+func addServeFlags(f *pflag.FlagSet) {
+	addHostedFlags(f, serveDefaults())
+	f.String("pod-ip", "", "the pod's `IP`, to listen on and be reached by, at port 7946 unless --bind has one")
+}
+
+// addHostedFlags adds the flags of any node, with those defaults.
+func addHostedFlags(f *pflag.FlagSet, d settings) {
+	f.SortFlags = false // help goes in this order, too
 	f.String("sname", "", "this node's `NAME`: 1 to 32 of a-z, 0-9 and -")
 	f.String("cookie", "", "the `SECRET` that the cluster's nodes share")
 	f.String("cookie-file", d.CookieFile, "`FILE` with the cookie, if none is given; made at first use")
@@ -78,9 +106,12 @@ func addNodeFlags(f *pflag.FlagSet) {
 	f.String("push", d.Push, "`LANE` of changes: gossip, or fanout straight to each node")
 	f.Int("ack", d.Ack, "a write is answered when `N` other nodes have it")
 	f.Bool("no-faults", false, "refuse kill-node and other faults")
+	f.String("profile", d.Profile, "`PROFILE` of the network that carries the gossip: laptop or lan")
+	f.String("metrics", d.Metrics, "`ADDR:PORT` for probes and metrics by HTTP, or off")
+	f.Bool("pprof", false, "profiles of the process beside the metrics")
 	f.String("log-level", d.LogLevel, "`LEVEL` of what is logged to stderr: debug, info, warn or error")
+	f.String("log-format", d.LogFormat, "`FORMAT` of what is logged: text or json")
 	f.String("config", "", "YAML `FILE` with settings, named as the flags")
-	addTerminalFlags(f)
 }
 
 func addTerminalFlags(f *pflag.FlagSet) {
@@ -114,9 +145,13 @@ func (s *settings) checkGiven() (err error) {
 		{"spaces", lot.CheckSpaces(s.Spaces)},
 		{"push", s.checkPush()},
 		{"ack", node.CheckAck(s.Ack)},
+		{"profile", s.checkProfile()},
+		{"metrics", s.parseMetrics()},
 		{"log-level", s.parseLevel()},
+		{"log-format", s.checkLogFormat()},
 		{"join", s.checkJoin()},
 		{"bind", s.parseBind()},
+		{"pod-ip", s.parsePodIP()},
 	} {
 		if err == nil {
 			err = s.wrong(check.setting, check.wrong)
@@ -156,6 +191,11 @@ func (s *settings) checkPush() error {
 	return err
 }
 
+func (s *settings) checkProfile() error {
+	_, err := node.ParseProfile(s.Profile)
+	return err
+}
+
 func (s *settings) parseLevel() error {
 	if s.level.UnmarshalText([]byte(s.LogLevel)) != nil {
 		return fmt.Errorf("the log level %.20q is not debug, info, warn or error", s.LogLevel)
@@ -183,6 +223,25 @@ func (s *settings) parseBind() error {
 		return fmt.Errorf("--bind %.80q is not ADDR or ADDR:PORT, with an IP address", s.Bind)
 	}
 	s.addr, s.port = a, 0
+	return nil
+}
+
+// podPort is the gossip's port on a pod's address.
+const podPort = 7946
+
+// parsePodIP reads the pod's address, which rules over that of --bind, but not over
+// its port.
+func (s *settings) parsePodIP() error {
+	if s.PodIP == "" {
+		return nil
+	}
+	ip, err := netip.ParseAddr(s.PodIP)
+	if err != nil || ip.IsUnspecified() {
+		return fmt.Errorf("--pod-ip %.80q is not the IP address of a pod, such as status.podIP", s.PodIP)
+	}
+	if s.addr = ip.Unmap(); s.port == 0 {
+		s.port = podPort
+	}
 	return nil
 }
 

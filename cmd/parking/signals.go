@@ -31,6 +31,10 @@ type signals struct {
 	stop      func()
 }
 
+// sameSignal is how long after the first signal another is the same one: timeout
+// and others tell the process, and then its group with it.
+const sameSignal = 100 * time.Millisecond
+
 // byItself is the reason of a program that no signal ends.
 const byItself = -1
 
@@ -45,10 +49,14 @@ func catch(parent context.Context) (context.Context, *signals) {
 	// not to kill the node. The programs started from here get the default.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	in := make(chan os.Signal, 4)
-	signal.Notify(in, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGWINCH, syscall.SIGCONT)
+	signal.Notify(in, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGWINCH, syscall.SIGCONT)
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		signal.Notify(in, syscall.SIGHUP)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		var first time.Time // when a signal ended ctx
 		for sig := range in {
 			num, _ := sig.(syscall.Signal)
 			switch {
@@ -63,6 +71,8 @@ func catch(parent context.Context) (context.Context, *signals) {
 			case s.received.CompareAndSwap(false, true):
 				s.reason.CompareAndSwap(0, int32(num))
 				cancel()
+				first = time.Now()
+			case time.Since(first) < sameSignal:
 			case num == syscall.SIGHUP: // a terminal that goes says so twice: by its shell, and itself
 			case s.patient.Load() && s.Hurry.Err() == nil:
 				hurry()

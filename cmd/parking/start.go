@@ -28,7 +28,7 @@ func (s *settings) ownCookie() bool {
 }
 
 // loadKeys returns the keys of the cookie that was given or is in the file.
-func loadKeys(s settings, notes io.Writer) (*cookie.Keys, error) {
+func loadKeys(s settings, remark func(text string)) (*cookie.Keys, error) {
 	if s.ownCookie() {
 		keys, err := cookie.Derive(s.Cookie)
 		if err != nil {
@@ -45,7 +45,7 @@ func loadKeys(s settings, notes io.Writer) (*cookie.Keys, error) {
 		return nil, err
 	}
 	if made {
-		fmt.Fprintf(notes, "made a cookie in %s\n", path)
+		remark("made a cookie in " + path)
 	}
 	return cookie.Derive(secret)
 }
@@ -75,7 +75,7 @@ func config(s settings, keys *cookie.Keys, network member.Transport, near *neigh
 	cfg.Join, cfg.MustJoin = s.Join, s.scripted()
 	cfg.Gates = node.Setting{Value: s.Gates, Given: s.given("gates")}
 	cfg.Spaces = node.Setting{Value: s.Spaces, Given: s.given("spaces")}
-	cfg.Push, cfg.Ack = node.Push(s.Push), s.Ack
+	cfg.Push, cfg.Profile, cfg.Ack = node.Push(s.Push), node.Profile(s.Profile), s.Ack
 	cfg.NoFaults, cfg.Signal, cfg.Die, cfg.Log = s.NoFaults, stopOrGoOn(near.dir), dieByOrder(s.Name), log
 	var seed [16]byte
 	_, _ = crand.Read(seed[:]) // never fails
@@ -85,10 +85,10 @@ func config(s settings, keys *cookie.Keys, network member.Transport, near *neigh
 
 // neighbours is the runtime directory as the node sees it: its own cluster.
 type neighbours struct {
-	claim *discover.Claim
-	dir   string
-	id    discover.ID
-	notes io.Writer
+	claim  *discover.Claim
+	dir    string
+	id     discover.ID
+	remark func(text string)
 
 	mu   sync.Mutex
 	told map[discover.ID]bool // strangers that were remarked upon
@@ -118,7 +118,7 @@ func (d *neighbours) Neighbours() (out []node.Neighbour, err error) {
 			if e.Cluster != d.id.Cluster {
 				what = "in the cluster " + e.Cluster
 			}
-			fmt.Fprintf(d.notes, "note: %s runs on this host %s; left alone\n", e.Name, what)
+			d.remark(fmt.Sprintf("note: %s runs on this host %s; left alone", e.Name, what))
 		}
 	}
 	return out, err

@@ -48,7 +48,8 @@ type Config struct {
 	Incarnation uint64
 	Cluster     string        // authenticated with every message
 	Key         []byte        // 32 bytes
-	Gossip      time.Duration // between two rounds of gossip; more saves CPU
+	Profile     Profile       // the network that it is tuned for
+	Gossip      time.Duration // between two rounds of gossip; more saves CPU; 0: the profile's
 	Transport   Transport     // owned by the agent from New on
 	Log         *slog.Logger
 }
@@ -67,7 +68,7 @@ type Agent struct {
 func New(cfg Config) (*Agent, error) {
 	logger := newLogger(cfg.Log)
 	incoming := make(chan serf.Event, 512)
-	conf := laptop(cfg)
+	conf := cfg.serf()
 	conf.EventCh = incoming
 	conf.Logger, conf.MemberlistConfig.Logger = logger, logger
 	s, err := serf.Create(conf)
@@ -91,50 +92,6 @@ func New(cfg Config) (*Agent, error) {
 		running.Wait()
 	}()
 	return a, nil
-}
-
-// laptop returns settings for nodes on one host, where a loopback carries the
-// gossip: packets larger than an Ethernet frame, and failures noticed within a
-// second.
-func laptop(cfg Config) *serf.Config {
-	ml := memberlist.DefaultLANConfig()
-	ml.Transport = cfg.Transport
-	ml.SecretKey = cfg.Key
-	ml.Label = cfg.Cluster
-	ml.GossipInterval = cfg.Gossip
-	ml.GossipNodes = 3
-	ml.RetransmitMult = 4
-	ml.UDPBufferSize = 60000
-	ml.HandoffQueueDepth = 65536
-	ml.EnableCompression = false
-	ml.ProbeInterval = 250 * time.Millisecond
-	ml.ProbeTimeout = 100 * time.Millisecond
-	ml.SuspicionMult = 3
-	ml.SuspicionMaxTimeoutMult = 2
-	ml.TCPTimeout = 2 * time.Second
-	ml.PushPullInterval = time.Minute // it carries the events of the latest load again and again
-	ml.DeadNodeReclaimTime = time.Millisecond
-
-	conf := serf.DefaultConfig()
-	conf.NodeName = cfg.Name
-	conf.MemberlistConfig = ml
-	// The incarnation makes a restart under the same name and address visible.
-	conf.Tags = map[string]string{"inc": strconv.FormatUint(cfg.Incarnation, 16)}
-	// Serf's push/pull carries the whole ring at every join: it stays small.
-	conf.EventBuffer = 128
-	conf.UserEventSizeLimit = MaxEvent + 64
-	// The node looks for failed members itself; Serf forgets them after an hour.
-	conf.ReconnectInterval = 24 * time.Hour
-	conf.ReconnectTimeout = time.Hour
-	conf.TombstoneTimeout = 10 * time.Minute
-	conf.LeavePropagateDelay = 100 * time.Millisecond
-	conf.BroadcastTimeout = time.Second
-	conf.QueryTimeoutMult = 100
-	conf.QueueCheckInterval = 5 * time.Second
-	conf.DisableCoordinates = true
-	// Names are refused before a join; Serf's own way shuts nodes down.
-	conf.EnableNameConflictResolution = false
-	return conf
 }
 
 // drain only hands over: Serf calls while it holds its locks.

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"parking/repl"
+)
+
+func serveCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve --sname NAME",
+		Short: "run a node without a prompt",
+		Long: "serve runs a node without a prompt: it reads nothing, logs to stderr, and leaves when it is\n" +
+			"told to by a signal. parking attach is a prompt on it.",
+		Example: "  parking serve --sname larry --cookie-file /etc/parking/cookie\n" +
+			"  parking attach larry",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := load(c.Flags())
+			if err != nil {
+				return err
+			}
+			if err := s.check(); err != nil {
+				return err
+			}
+			return runServe(c.Context(), s, strayVariables(c.Root()))
+		},
+	}
+	addServeFlags(c.Flags())
+	return c
+}
+
+// runServe runs a node until a signal ends it or it ends by itself. What goes wrong
+// is told as the log is formatted.
+func runServe(ctx context.Context, s settings, remarks []string) error {
+	ctx, sig := catch(ctx)
+	defer sig.stop()
+	logged := newLogs(os.Stderr, s.lostLines)
+	defer logged.close()
+	log := s.logger(logged)
+	remark := func(text string) { log.Warn(strings.TrimPrefix(text, "note: ")) }
+	for _, r := range remarks {
+		remark(r)
+	}
+	err := served(ctx, s, log, remark)
+	if err == nil {
+		err = sig.exit(nil)
+	}
+	return s.lastWords(log, err)
+}
+
+// served runs the node, and logs what happens to it.
+func served(ctx context.Context, s settings, log *slog.Logger, remark func(text string)) (err error) {
+	h, err := hostNode(s, log, remark)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	begin := []any{"version", version + revision(), "profile", s.Profile}
+	if h.web != nil {
+		begin = append(begin, "web", h.web.addr())
+	}
+	log.Info("starting", begin...)
+	var telling sync.WaitGroup
+	events, ended := h.Subscribe(), make(chan struct{})
+	telling.Go(func() { logEvents(log, events) })
+	telling.Go(func() {
+		select {
+		case <-h.Ready():
+			shareCores(s.Profile)
+			log.Info("ready", "addr", h.Addr(), "joined", others(h.Members()), "gates", repl.GatesLine(h.Node))
+		case <-ended:
+		}
+	})
+	began := make(chan time.Time, 1)
+	stays := context.AfterFunc(ctx, func() {
+		log.Info("leaving")
+		began <- time.Now()
+	})
+	_, wait := h.start(ctx)
+	err = wait()
+	close(ended)
+	telling.Wait()
+	if !stays() && err == nil {
+		log.Info("left", "after", time.Since(<-began).Round(time.Millisecond).String())
+	}
+	return err
+}
