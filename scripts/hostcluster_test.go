@@ -61,7 +61,7 @@ func startHosts(t *testing.T, what string) *hosts {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &host{Node: started[0], t: t, group: group}
+		h := newHost(t, started[0], group)
 		c.all[name] = h
 		ctx, cancel := context.WithTimeout(t.Context(), hostPatience)
 		defer cancel()
@@ -137,27 +137,17 @@ func (c *hosts) running() []string {
 
 // complete reports whether all that run see each other alive, have the same
 // state, and agree on one node for each gate.
-func (c *hosts) complete() bool {
-	var want [3]string
-	names := c.running()
-	for i, name := range names {
-		h := c.all[name]
-		got := [3]string{h.sees(), h.gates(), h.digest()}
-		if i == 0 {
-			want = got
-		}
-		if got != want {
-			return false
-		}
-	}
-	sorted := slices.Sorted(slices.Values(names))
-	return want[0] == strings.Join(sorted, " ") && !strings.Contains(want[1], "!")
-}
+func (c *hosts) complete() bool { return complete(c.views()) }
 
 // same reports whether all that run have the same state.
-func (c *hosts) same() bool {
-	names := c.running()
-	return !slices.ContainsFunc(names, func(name string) bool { return c.all[name].digest() != c.all[names[0]].digest() })
+func (c *hosts) same() bool { return same(c.views()) }
+
+// views returns those of the nodes that run.
+func (c *hosts) views() (all []*viewpoint) {
+	for _, name := range c.running() {
+		all = append(all, &c.all[name].viewpoint)
+	}
+	return all
 }
 
 // powerOff takes a host from the wire and only then kills its node: nobody is

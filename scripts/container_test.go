@@ -1,0 +1,191 @@
+package scripts_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A container is one with a node of its own. It is asked from within, by the
+// program that is all it has.
+type container struct {
+	viewpoint
+	t *testing.T
+}
+
+func newContainer(t *testing.T, name string) *container {
+	return &container{t: t, viewpoint: viewpoint{t, name, func(line string, out io.Writer) error {
+		ctx, cancel := context.WithTimeout(t.Context(), containerPatience)
+		defer cancel()
+		c := exec.CommandContext(ctx, "docker", "exec", name, "/parking", "attach", "--format", "json", "-c", line)
+		var answer bytes.Buffer
+		c.Stdout = io.MultiWriter(out, &answer)
+		if err := explain(c); err != nil {
+			return fmt.Errorf("%w%s", err, answer.String())
+		}
+		return nil
+	}}}
+}
+
+// explain runs a command. Its error has what the command said on stderr.
+func explain(c *exec.Cmd) error {
+	var said strings.Builder
+	c.Stderr, c.WaitDelay = &said, time.Second
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(c.Args, " "), err, strings.TrimSpace(said.String()))
+	}
+	return nil
+}
+
+// docker runs docker, which must succeed, and returns what it prints.
+func docker(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), containerPatience)
+	defer cancel()
+	var out strings.Builder
+	c := exec.CommandContext(ctx, "docker", args...)
+	c.Stdout = &out
+	if err := explain(c); err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(out.String())
+}
+
+// inspect returns what a template makes of all that docker knows of the container.
+func (c *container) inspect(template string) string {
+	c.t.Helper()
+	return docker(c.t, "inspect", "--format", template, c.name)
+}
+
+// An awaiting is a terminal on which await was typed.
+type awaiting struct {
+	t    *testing.T
+	done chan time.Time // when it returned
+	err  error          // of it, then
+}
+
+// await types await on a terminal of its own, which is open when this returns.
+func (c *container) await(condition string) *awaiting {
+	c.t.Helper()
+	line := fmt.Sprintf("await %s %v", condition, containerPatience)
+	cmd := exec.CommandContext(c.t.Context(), "docker", "exec", c.name, "/parking", "attach", "-c", "help quit", "-c", line)
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	answers := bufio.NewReader(out)
+	_, open := answers.ReadString('\n') // the help: the terminal is there
+	w := &awaiting{t: c.t, done: make(chan time.Time, 1)}
+	go func() {
+		_, _ = io.Copy(io.Discard, answers)
+		err := errors.Join(open, cmd.Wait())
+		now := time.Now()
+		if err != nil {
+			w.err = fmt.Errorf("%s> %s: %w: %s", c.name, line, err, said.String())
+		}
+		w.done <- now
+	}()
+	return w
+}
+
+// holds blocks until what is awaited does, and returns how long that was after
+// begin.
+func (w *awaiting) holds(begin time.Time) time.Duration {
+	w.t.Helper()
+	end := <-w.done
+	if w.err != nil {
+		w.t.Fatal(w.err)
+	}
+	return end.Sub(begin)
+}
+
+// awaits is await and holds in one.
+func (c *container) awaits(conditions ...string) {
+	c.t.Helper()
+	for _, condition := range conditions {
+		c.do(fmt.Sprintf("await %s %v", condition, containerPatience))
+	}
+}
+
+// address returns the container's address on the network of the others, or "" if
+// it has none.
+func (c *container) address() string {
+	c.t.Helper()
+	return c.inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
+}
+
+// probe returns what a probe of the node says: a status and a line.
+func (c *container) probe(ctx context.Context, path string) (status int, words string, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address()+":9102"+path, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
+	return answer.StatusCode, strings.TrimSpace(string(b)), err
+}
+
+// A logged is a line of what a node logs.
+type logged struct {
+	Time time.Time
+	Msg  string
+}
+
+// logs returns what the node has logged. Lines that are not JSON are an error.
+func (c *container) logs() (all []logged, err error) {
+	out, err := exec.CommandContext(c.t.Context(), "docker", "logs", c.name).CombinedOutput()
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(out)) {
+		var l logged
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			return nil, fmt.Errorf("%s logs %q: %w", c.name, line, err)
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// resident returns the memory in use by the container's process, in bytes: its own
+// and the part of the program's file that is mapped.
+func (c *container) resident() (anon, file int, err error) {
+	b, err := os.ReadFile("/proc/" + c.inspect("{{.State.Pid}}") + "/status")
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(line, ":")
+		n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
+		switch {
+		case name == "RssAnon" && err == nil:
+			anon = n << 10
+		case name == "RssFile" && err == nil:
+			file = n << 10
+		}
+	}
+	if anon == 0 {
+		return 0, 0, errors.New("the process has no memory")
+	}
+	return anon, file, nil
+}

@@ -1,0 +1,186 @@
+package scripts_test
+
+import (
+	"context"
+	"flag"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+)
+
+var idle = flag.Duration("containers.idle", 2*time.Second, "for how long containers are left alone before their memory is measured")
+
+// imageLimit is what the image may weigh, in bytes.
+const imageLimit = 40e6
+
+// figures are what was measured, in the order in which it was.
+type figures struct{ table.Writer }
+
+func (f figures) took(what string, d time.Duration) {
+	f.AppendRow(table.Row{what, d.Round(time.Millisecond)})
+}
+
+func (f figures) weighs(what string, bytes int) {
+	f.AppendRow(table.Row{what, strconv.FormatFloat(float64(bytes)/1e6, 'f', 1, 64) + " MB"})
+}
+
+// The image, three times: what is typed at prompts in containers is answered; a
+// container is killed, one loses the network and gets it back, one is stopped.
+func TestContainers(t *testing.T) {
+	c := newComposition(t)
+	f := figures{table.NewWriter()}
+	larry, gary, harry := c.all["larry"], c.all["gary"], c.all["harry"]
+
+	size, err := strconv.Atoi(docker(t, "image", "inspect", "--format", "{{.Size}}", c.image))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.weighs("the image", size)
+	if size >= imageLimit {
+		t.Errorf("the image has %d bytes", size)
+	}
+
+	t.Log("start")
+	c.up()
+	for _, k := range c.all {
+		k.awaits("members 3")
+	}
+	c.settle()
+
+	t.Log("walk through")
+	larry.do(`track_entry "ABC 123" 1`)
+	gary.awaits(`vehicle "ABC 123"`)
+	gary.do(`track_exit "ABC 123" 1`)
+	gary.do(`track_entry "2FAST4U" 3`)
+	larry.awaits("vehicle 2FAST4U", `no vehicle "ABC 123"`)
+	harry.do("gate 1 enter HEYYOU")
+	for _, k := range c.all {
+		k.awaits("converged")
+		if got := k.has(); got != "2FAST4U HEYYOU" {
+			t.Errorf("%s has %s", k.name, got)
+		}
+	}
+	gary.do("rebalance") // each has a gate that can move
+	c.settle()
+
+	t.Log("kill larry")
+	seen := []*awaiting{gary.await("members 2"), harry.await("members 2")}
+	moved := []*awaiting{gary.await("gates 2 nodes"), harry.await("gates 2 nodes")}
+	begin := time.Now()
+	docker(t, "kill", larry.name)
+	for i, k := range []*container{gary, harry} {
+		f.took("docker kill larry: until "+k.name+" has seen it", seen[i].holds(begin))
+		f.took("docker kill larry: until "+k.name+" sees an owner of each gate", moved[i].holds(begin))
+	}
+	c.settle()
+	gary.do("track_exit 2FAST4U")
+
+	t.Log("start larry")
+	begin = time.Now()
+	docker(t, "start", larry.name)
+	f.took("docker start larry: until it is ready", c.untilReady(larry, begin))
+	larry.awaits("members 3", "converged")
+	if got := larry.has(); got != "HEYYOU" {
+		t.Errorf("larry is back and has %s", got)
+	}
+	larry.do("rebalance")
+	c.settle()
+
+	t.Log("disconnect harry")
+	address := harry.address()
+	lost := []*awaiting{larry.await("members 2"), gary.await("members 2")}
+	alone := harry.await("members 1")
+	begin = time.Now()
+	docker(t, "network", "disconnect", c.network(), harry.name)
+	f.took("network disconnect: until larry calls harry failed", lost[0].holds(begin))
+	f.took("network disconnect: until gary does", lost[1].holds(begin))
+	f.took("network disconnect: until harry is alone", alone.holds(begin))
+	larry.awaits("gates 2 nodes")
+	harry.awaits("gates 1 node")
+	larry.do("gate 1 enter OUTSIDE")
+	harry.do("gate 1 enter INSIDE")
+
+	t.Log("connect harry")
+	back := []*awaiting{larry.await("members 3"), gary.await("members 3"), harry.await("members 3")}
+	both := []*awaiting{larry.await("vehicle INSIDE"), gary.await("vehicle INSIDE"), harry.await("vehicle OUTSIDE")}
+	begin = time.Now()
+	docker(t, "network", "connect", "--ip", address, "--alias", harry.name, c.network(), harry.name)
+	for i, k := range []*container{larry, gary, harry} {
+		f.took("network connect: until "+k.name+" has what the other side admitted", both[i].holds(begin))
+		f.took("network connect: until "+k.name+" sees all", back[i].holds(begin))
+	}
+	c.settle()
+	f.took("network connect: until all agree on members, state and gates", time.Since(begin))
+	for _, k := range c.all {
+		if got := k.has(); got != "HEYYOU INSIDE OUTSIDE" {
+			t.Errorf("%s has %s", k.name, got)
+		}
+	}
+
+	t.Log("leave all alone")
+	select {
+	case <-time.After(*idle):
+	case <-t.Context().Done():
+	}
+	total := 0
+	for _, k := range c.all {
+		anon, file, err := k.resident()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.weighs(k.name+": memory of its own", anon)
+		f.weighs(k.name+": of the program's file", file)
+		total += anon
+	}
+	f.weighs("three nodes, and the program's file once", total+size)
+	t.Logf("docker stats:\n%s", docker(t, "stats", "--no-stream", "--format", "{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}"))
+
+	t.Log("stop gary")
+	begin = time.Now()
+	docker(t, "stop", gary.name)
+	f.took("docker stop gary", time.Since(begin))
+	if code := gary.inspect("{{.State.ExitCode}}"); code != "0" && code != "143" {
+		t.Errorf("gary ended with %s", code)
+	}
+	larry.awaits("gates 2 nodes")
+	if got := larry.has(); got != "HEYYOU INSIDE OUTSIDE" {
+		t.Errorf("larry has %s", got)
+	}
+	for _, k := range []*container{larry, gary, harry} {
+		lines, err := k.logs()
+		if err != nil {
+			t.Error(err)
+		}
+		for _, l := range lines {
+			if strings.Contains(l.Msg, "limozeen") {
+				t.Errorf("%s logs the cookie: %s", k.name, l.Msg)
+			}
+		}
+	}
+	t.Logf("figures:\n%s", f.Render())
+}
+
+// untilReady waits until the node's probe is green, and returns how long that
+// was after begin.
+func (c *composition) untilReady(k *container, begin time.Time) time.Duration {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), containerPatience)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, words, err := k.probe(ctx, "/readyz")
+		if err == nil && status == http.StatusOK {
+			return time.Since(begin)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			c.t.Fatalf("%s is not ready: %d %s, %v", k.name, status, words, err)
+		}
+	}
+}
