@@ -89,7 +89,6 @@ func addNodeFlags(f *pflag.FlagSet) {
 // addServeFlags adds those of one without.
 func addServeFlags(f *pflag.FlagSet) {
 	addHostedFlags(f, serveDefaults())
-	f.String("pod-ip", "", "the pod's `IP`, to listen on and be reached by, at port 7946 unless --bind has one")
 }
 
 // addHostedFlags adds the flags of any node, with those defaults.
@@ -101,6 +100,7 @@ func addHostedFlags(f *pflag.FlagSet, d settings) {
 	f.String("cluster", d.Cluster, "the cluster's `NAME`")
 	f.StringArray("join", nil, "a node to join, as `HOST:PORT` (repeatable)")
 	f.String("bind", d.Bind, "`ADDR[:PORT]` to listen on; a free port, if none is given")
+	f.String("pod-ip", "", "the pod's `IP`, to listen on and be reached by, at port 7946 unless --bind has one")
 	f.Int("gates", d.Gates, "`N` gates, if this node founds the cluster")
 	f.Int("spaces", d.Spaces, "`N` spaces, if this node founds the cluster")
 	f.String("push", d.Push, "`LANE` of changes: gossip, or fanout straight to each node")
