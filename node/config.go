@@ -25,10 +25,12 @@ type Config struct {
 	Keys    *cookie.Keys // shared by the cluster
 
 	Network   member.Transport // owned by the node from New on
-	Directory Directory        // the nodes of this host; nil: none but Join
+	Directory Directory        // the nodes of this host; nil: it is in none
+	Apart     bool             // those in Directory are not joined
 	History   history.Archive  // of the nodes of this host; nil: none is kept
 	Join      []string         // HOST:PORT of nodes to join
 	MustJoin  bool             // a node in Join that cannot be reached is fatal
+	Seeds     Seeds            // where more nodes may be; nil: nowhere
 
 	Gates  Setting // what this lot has if this is the cluster's first node
 	Spaces Setting

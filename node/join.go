@@ -28,9 +28,6 @@ const (
 	// was told to join: of a small cluster to all, and none takes a node for gone
 	// that is back. The others hear of it by gossip.
 	acquaint = 6
-	// rejoinInterval is how long a node waits before it tries again to reach
-	// those it was told to join and does not see.
-	rejoinInterval = 2 * time.Second
 )
 
 // errRefused is the error of a node that was reached and will not have this
@@ -43,19 +40,40 @@ var (
 )
 
 // join publishes this node, then joins those it finds and pulls their state.
-func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
+func (n *Node) join(ctx context.Context, s *seeker) error {
 	var found []Neighbour
 	if n.cfg.Directory != nil {
 		if err := n.cfg.Directory.Publish(n.addr(), n.self.Incarnation); err != nil {
 			return err
 		}
-		var err error
-		if found, err = n.cfg.Directory.Neighbours(); err != nil {
+		if !n.cfg.Apart {
+			var err error
+			if found, err = n.cfg.Directory.Neighbours(); err != nil {
+				return err
+			}
+		}
+	}
+	for _, join := range []func(context.Context) error{
+		s.joinNamed,
+		func(ctx context.Context) error { return s.joinNeighbours(ctx, found) },
+		s.start,
+	} {
+		if err := join(ctx); err != nil {
 			return err
 		}
 	}
-	// All who were named are greeted before any is joined: where one refuses,
-	// the others are not to see a node come and fail.
+	them, err := n.catchUp(ctx)
+	if them.ready {
+		n.met.Store(true)
+	}
+	n.lacking = them.lacking
+	return errors.Join(err, ctx.Err())
+}
+
+// joinNamed joins whom this node was told to join. All are greeted before any is
+// joined: where one refuses, the others are not to see a node come and fail.
+func (s *seeker) joinNamed(ctx context.Context) error {
+	n := s.n
 	var willing []*greeted
 	defer func() {
 		for _, h := range willing {
@@ -63,7 +81,7 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 		}
 	}()
 	for _, addr := range n.cfg.Join {
-		h, err := n.greet(ctx, cert, addr)
+		h, err := n.greet(ctx, s.cert, addr)
 		if err != nil {
 			if err := n.notJoined(ctx, err); err != nil {
 				return err
@@ -71,7 +89,7 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 			continue
 		}
 		willing = append(willing, h)
-		n.joined[addr] = h.name
+		s.place(addr).name = h.name
 	}
 	for _, h := range willing {
 		if err := n.enter(ctx, h); err != nil {
@@ -80,13 +98,19 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 			}
 		}
 	}
+	return nil
+}
+
+// joinNeighbours joins the nodes of this host, each unless it came with another.
+func (s *seeker) joinNeighbours(ctx context.Context, found []Neighbour) error {
+	n := s.n
 	for _, nb := range found {
 		begin := time.Now()
 		for try := 1; ctx.Err() == nil; try++ {
 			if n.knows(nb) {
 				break // came with another one
 			}
-			_, err := n.joinOne(ctx, cert, nb.Addr)
+			err := n.joinOne(ctx, s.cert, nb.Addr)
 			if err == nil {
 				break
 			}
@@ -104,12 +128,7 @@ func (n *Node) join(ctx context.Context, cert *cookie.Certificate) error {
 			sleep(ctx, 100*time.Millisecond)
 		}
 	}
-	them, err := n.catchUp(ctx)
-	if them.ready {
-		n.met.Store(true)
-	}
-	n.lacking = them.lacking
-	return errors.Join(err, ctx.Err())
+	return nil
 }
 
 // knows reports whether a neighbour is in view as what it is: alive, or that life of
@@ -148,8 +167,9 @@ func (n *Node) notJoined(ctx context.Context, err error) error {
 type greeted struct {
 	*peer.Link
 	name  string
-	self  bool // it is this very node
-	ready bool // it is not still looking for its own cluster
+	life  uint64 // its incarnation
+	self  bool   // it is this very node
+	ready bool   // it is not still looking for its own cluster
 }
 
 // greet asks the node at addr whether this one may join. The caller closes the
@@ -172,14 +192,14 @@ func (n *Node) greet(ctx context.Context, cert *cookie.Certificate, addr string)
 	case err != nil:
 		return nil, fmt.Errorf("node: cannot reach a node at %s: %w", addr, plain(err))
 	}
-	h = &greeted{Link: link, name: reply.GetNode(), ready: reply.GetReadyMs() > 0}
-	if h.name == n.self.Node && reply.GetIncarnation() == n.self.Incarnation {
+	h = &greeted{Link: link, name: reply.GetNode(), life: reply.GetIncarnation(), ready: reply.GetReadyMs() > 0}
+	if h.name == n.self.Node && h.life == n.self.Incarnation {
 		h.self = true
 		return h, nil
 	}
 	// Who is asked looks whether it knows this node's name; this one has to look
 	// for the other's, or two clusters with a name in common became one.
-	if m, taken := n.nameTaken(h.name, reply.GetIncarnation(), addr); taken {
+	if m, taken := n.nameTaken(h.name, h.life, addr); taken {
 		return nil, fmt.Errorf("%w: the node at %s is called %s, as is the one at %s; end one of them", errStranger, addr, h.name, m.Addr)
 	}
 	return h, nil
@@ -202,14 +222,14 @@ func (n *Node) hello(ctx context.Context, to *peer.Link, within time.Duration) (
 	return reply.Msg, nil
 }
 
-// joinOne joins the node at addr, if it welcomes this one, and returns its name.
-func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr string) (name string, err error) {
+// joinOne joins the node at addr, if it welcomes this one.
+func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr string) error {
 	h, err := n.greet(ctx, cert, addr)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer h.Close()
-	return h.name, n.enter(ctx, h)
+	return n.enter(ctx, h)
 }
 
 // enter joins a node that was greeted, and brings its state here.

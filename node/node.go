@@ -58,13 +58,12 @@ type Node struct {
 
 	wrapGossip func(replicate.Gossip) replicate.Gossip // between repl and agent; nil: nothing
 
-	total  int               // spaces, as of the last look; under the store's lock
-	over   int               // vehicles above the spaces at the last look; under the store's lock
-	ways   ways              // how the latest changes came; under the store's lock
-	joined map[string]string // who answered at which address in Join; Run's, then keepJoining's
-	told   map[string]bool   // the addresses of which was told that they are left alone; as joined
-	met    atomic.Bool       // whether it has been with a node that was ready: else it gives way
-	given  given
+	total int         // spaces, as of the last look; under the store's lock
+	over  int         // vehicles above the spaces at the last look; under the store's lock
+	ways  ways        // how the latest changes came; under the store's lock
+	met   atomic.Bool // whether it has been with a node that was ready: else it gives way
+	told  told        // at which addresses are nodes that are left alone
+	given given
 
 	brought atomic.Bool // whether another node's state came before this one was ready
 	lacking []string    // those that had too much more to tell then; Run's
@@ -93,9 +92,7 @@ func New(cfg Config) (*Node, error) {
 		ended:  make(chan struct{}),
 		lives:  make(chan struct{}, 1),
 
-		joined: make(map[string]string),
-		told:   make(map[string]bool),
-		given:  given{told: make(map[string]bool)},
+		given: given{told: make(map[string]bool)},
 	}
 	n.cfg.Now = func() time.Time { return cfg.Now().Add(n.clockOff()) }
 	n.replica = crdt.NewReplica(n.self.Node, n.self.Incarnation)
@@ -149,6 +146,8 @@ func (n *Node) Run(ctx context.Context) (err error) {
 
 	looks := mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0))
 
+	seek := newSeeker(n, cert, mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0)))
+
 	// Everything stops with work, after the leave.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -169,10 +168,13 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		n.keeper.Close()
 		err = errors.Join(err, n.agent.Close())
 		wg.Wait()
+		seek.close()
 	}()
+	ctx, endJoin := context.WithCancel(ctx)
+	defer endJoin()
 
 	n.stage.is("joining")
-	if err := n.join(ctx, cert); err != nil {
+	if err := n.join(ctx, seek); err != nil {
 		if ctx.Err() != nil {
 			n.leave()
 			return nil
@@ -198,7 +200,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	close(n.ready)
 	wg.Go(func() { n.stew.run(work) })
 	wg.Go(func() { n.stew.tell(work, before) })
-	wg.Go(func() { n.keepJoining(work, cert) })
+	wg.Go(func() { seek.run(work) })
 	wg.Go(func() { n.reconnect(work, cert, looks) })
 	wg.Go(func() { n.outlive(work) })
 

@@ -25,6 +25,8 @@ type settings struct {
 	CookieFile string   `koanf:"cookie-file"`
 	Cluster    string   `koanf:"cluster"`
 	Join       []string `koanf:"join"`
+	Discover   string   `koanf:"discover"`
+	DNSServer  string   `koanf:"dns-server"`
 	Bind       string   `koanf:"bind"`
 	Gates      int      `koanf:"gates"`
 	Spaces     int      `koanf:"spaces"`
@@ -46,6 +48,8 @@ type settings struct {
 	addr  netip.Addr
 	port  int
 	web   netip.AddrPort // of --metrics, unless that is off
+	near  bool           // the nodes of this host are joined, by --discover
+	seeds node.Seeds     // where it says that more are; nil: nowhere
 }
 
 // terminal is the part of the settings that attach has too.
@@ -60,6 +64,7 @@ func defaults() settings {
 	return settings{
 		CookieFile: "~/.parking.cookie",
 		Cluster:    "parking",
+		Discover:   byHost,
 		Bind:       "127.0.0.1",
 		Gates:      4,
 		Spaces:     100,
@@ -99,6 +104,8 @@ func addHostedFlags(f *pflag.FlagSet, d settings) {
 	f.String("cookie-file", d.CookieFile, "`FILE` with the cookie, if none is given; made at first use")
 	f.String("cluster", d.Cluster, "the cluster's `NAME`")
 	f.StringArray("join", nil, "a node to join, as `HOST:PORT` (repeatable)")
+	f.String("discover", d.Discover, "`HOW` to find nodes: host, dns:NAME[:PORT] or none")
+	f.String("dns-server", "", "name server to ask for it, as `HOST:PORT`, instead of the system's")
 	f.String("bind", d.Bind, "`ADDR[:PORT]` to listen on; a free port, if none is given")
 	f.String("pod-ip", "", "the pod's `IP`, to listen on and be reached by, at port 7946 unless --bind has one")
 	f.Int("gates", d.Gates, "`N` gates, if this node founds the cluster")
@@ -150,6 +157,8 @@ func (s *settings) checkGiven() (err error) {
 		{"log-level", s.parseLevel()},
 		{"log-format", s.checkLogFormat()},
 		{"join", s.checkJoin()},
+		{"dns-server", s.checkServer()},
+		{"discover", s.parseDiscover()},
 		{"bind", s.parseBind()},
 		{"pod-ip", s.parsePodIP()},
 	} {
@@ -205,12 +214,18 @@ func (s *settings) parseLevel() error {
 
 func (s *settings) checkJoin() error {
 	for _, j := range s.Join {
-		host, port, err := net.SplitHostPort(j)
-		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || host == "" || bad != nil || n == 0 {
+		if !isHostPort(j) {
 			return fmt.Errorf("--join %.80q is not HOST:PORT", j)
 		}
 	}
 	return nil
+}
+
+// isHostPort reports whether s is HOST:PORT, with a port that one can connect to.
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	n, bad := strconv.ParseUint(port, 10, 16)
+	return err == nil && host != "" && bad == nil && n > 0
 }
 
 func (s *settings) parseBind() error {

@@ -72,7 +72,7 @@ func listen(s settings, last int, log *slog.Logger) (member.Transport, error) {
 func config(s settings, keys *cookie.Keys, network member.Transport, near *neighbours, log *slog.Logger) node.Config {
 	cfg := node.DefaultConfig()
 	cfg.Name, cfg.Cluster, cfg.Keys, cfg.Network, cfg.Directory = s.Name, s.Cluster, keys, network, near
-	cfg.Join, cfg.MustJoin = s.Join, s.scripted()
+	cfg.Join, cfg.MustJoin, cfg.Apart, cfg.Seeds = s.Join, s.scripted(), !s.near, s.seeds
 	cfg.Gates = node.Setting{Value: s.Gates, Given: s.given("gates")}
 	cfg.Spaces = node.Setting{Value: s.Spaces, Given: s.given("spaces")}
 	cfg.Push, cfg.Profile, cfg.Ack = node.Push(s.Push), node.Profile(s.Profile), s.Ack

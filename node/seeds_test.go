@@ -1,0 +1,282 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"parking/lot"
+	"parking/node"
+	"parking/node/member"
+)
+
+// A book is where nodes of a test look for each other, instead of a name in the
+// DNS.
+type book struct {
+	mu    sync.Mutex
+	addrs []string
+	err   error
+	asked []time.Time
+}
+
+func (b *book) Seeds(context.Context) ([]string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked = append(b.asked, time.Now())
+	return slices.Clone(b.addrs), b.err
+}
+
+func (b *book) String() string { return "parking.test" }
+
+func (b *book) say(err error, addrs ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.addrs, b.err = addrs, err
+}
+
+// times returns when it was asked since the last call.
+func (b *book) times() []time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	asked := b.asked
+	b.asked = nil
+	return asked
+}
+
+// by makes a node look into a book, and nowhere else.
+func by(b *book) func(*node.Config) {
+	return func(c *node.Config) { c.Apart, c.Seeds = true, b }
+}
+
+var errNoName = errors.New("parking.test: no such name")
+
+// addrs returns the addresses of that many ports, as the lab gives them.
+func addrs(from, n int) (all []string) {
+	for port := from; port < from+n; port++ {
+		all = append(all, fmt.Sprintf("10.0.0.1:%d", port))
+	}
+	return all
+}
+
+// dials counts the streams that are being opened.
+type dials struct {
+	member.Transport
+	slow func(addr string) bool // which of them are counted
+
+	mu       sync.Mutex
+	now, max int
+	to       map[string]int
+}
+
+func (d *dials) DialAddressTimeout(a member.Address, timeout time.Duration) (net.Conn, error) {
+	if d.slow(a.Addr) {
+		d.mu.Lock()
+		d.now++
+		d.max = max(d.max, d.now)
+		if d.to == nil {
+			d.to = make(map[string]int)
+		}
+		d.to[a.Addr]++
+		d.mu.Unlock()
+		defer func() {
+			d.mu.Lock()
+			d.now--
+			d.mu.Unlock()
+		}()
+	}
+	return d.Transport.DialAddressTimeout(a, timeout)
+}
+
+// Nodes that start together wait for a name that does not resolve yet, find each
+// other by it, and follow it. What is wrong with it is told once.
+func TestNodesFindEachOtherByAName(t *testing.T) {
+	inLabs(t, 5, func(t *testing.T, l *lab) {
+		b := &book{err: errNoName}
+		larry, gary, harry := l.launch("larry", by(b)), l.launch("gary", by(b)), l.launch("harry", by(b))
+		time.Sleep(5 * time.Second)
+		if larry.Addr() != "" {
+			t.Error("larry has not waited for the name")
+		}
+		b.say(nil, addrs(7001, 3)...)
+		for _, n := range []*lively{larry, gary, harry} {
+			l.await(n)
+			if told := n.warned.count("no such name"); told != 1 {
+				t.Errorf("%s told %d times that there is no such name", n.Name(), told)
+			}
+		}
+		l.settled(5 * time.Second)
+		mary := l.start("mary", by(b)) // which is not named, and finds those that are
+		l.settled(3 * time.Second)
+		b.say(errors.New("parking.test: no answer in time"))
+		time.Sleep(time.Minute)
+		l.settled(0)
+		for _, n := range []*lively{larry, mary} {
+			if told := n.warned.count("no answer in time"); told != 1 {
+				t.Errorf("%s told %d times that there was no answer", n.Name(), told)
+			}
+		}
+	})
+}
+
+// A node that is alone asks about every second, one in company about every five,
+// and neither exactly.
+func TestHowOftenANameIsAsked(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		b := &book{}
+		b.say(nil, addrs(7001, 1)...)
+		begin := time.Now()
+		larry := l.start("larry", by(b))
+		if took := time.Since(begin); took < 2*time.Second || took > 5*time.Second {
+			t.Errorf("named alone, it founded after %v, want about 3s", took)
+		}
+		between := func(least, most time.Duration) {
+			t.Helper()
+			asked := b.times()
+			var all []time.Duration
+			for i := range asked[1:] {
+				all = append(all, asked[i+1].Sub(asked[i]))
+			}
+			if low, high := slices.Min(all), slices.Max(all); low < least || high > most || high-low < (most-least)/4 {
+				t.Errorf("asked every %v to %v, want %v to %v", low, high, least, most)
+			}
+		}
+		b.times()
+		time.Sleep(30 * time.Second)
+		between(800*time.Millisecond, 1200*time.Millisecond)
+		l.start("gary", func(c *node.Config) { c.Directory, c.Join = nil, []string{larry.Addr()} })
+		l.settled(3 * time.Second)
+		time.Sleep(2 * time.Second)
+		b.times()
+		time.Sleep(3 * time.Minute)
+		between(4*time.Second, 6*time.Second)
+	})
+}
+
+// Of many addresses at which nobody answers three are tried at a time, and less
+// and less often. A node among them is found nevertheless, and one that comes
+// later too.
+func TestManyAddressesThatDoNotAnswer(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		l.start("gary", func(c *node.Config) { c.Directory = nil })
+		silent := addrs(9000, 30)
+		for i := range silent {
+			h, err := l.net.Host("10.0.0.1", 9000+i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.Freeze(true)
+		}
+		b := &book{}
+		b.say(nil, append(silent, "10.0.0.1:7001")...)
+		d := &dials{slow: func(addr string) bool { return slices.Contains(silent, addr) }}
+		larry := l.start("larry", by(b), func(c *node.Config) {
+			d.Transport = c.Network
+			c.Network = d
+		})
+		l.settled(40 * time.Second)
+		time.Sleep(5 * time.Minute)
+		if len(d.to) != len(silent) {
+			t.Errorf("%d of %d were tried", len(d.to), len(silent))
+		}
+		for addr, n := range d.to {
+			if n < 5 || n > 20 {
+				t.Errorf("%s was tried %d times in some 6 minutes", addr, n)
+			}
+		}
+		if d.max != 3 {
+			t.Errorf("%d were tried at a time, want 3", d.max)
+		}
+		l.start("mary", func(c *node.Config) { c.Directory = nil })
+		b.say(nil, append(silent, larry.Addr(), "10.0.0.1:7003")...)
+		l.eventually(10*time.Second, "mary to be found", func() bool { return l.members(3) })
+	})
+}
+
+// Nodes that cannot find each other found a cluster each, and record; once the
+// name resolves they are one, nothing is lost, and each gate runs once.
+func TestFoundersMerge(t *testing.T) {
+	inLabs(t, 10, func(t *testing.T, l *lab) {
+		b := &book{err: errNoName}
+		begin := time.Now()
+		l.launch("larry", by(b))
+		time.Sleep(time.Duration(l.rand.Int64N(int64(3 * time.Second))))
+		l.launch("gary", by(b))
+		time.Sleep(time.Duration(l.rand.Int64N(int64(3 * time.Second))))
+		l.launch("harry", by(b))
+		for _, name := range []string{"larry", "gary", "harry"} {
+			n := l.await(l.get(name))
+			if name == "larry" {
+				if took := time.Since(begin); took < 9*time.Second || took > 11*time.Second {
+					t.Errorf("larry founded after %v, want 10s", took)
+				}
+			}
+			if len(n.RunsHere()) != 4 || n.warned.count("starting alone") != 1 {
+				t.Errorf("%s runs gates %v and has told %q", name, n.RunsHere(), n.warned.all)
+			}
+			if _, err := n.TrackEntry(t.Context(), lot.Plate("BY "+name), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.say(nil, addrs(7001, 3)...)
+		t.Logf("one cluster after %v", l.settled(10*time.Second))
+		for _, name := range []string{"larry", "gary", "harry"} {
+			if !l.get("gary").has(lot.Plate("BY " + name)) {
+				t.Errorf("what %s recorded alone is lost", name)
+			}
+		}
+		epochs := l.gateEpochs()
+		time.Sleep(20 * time.Second)
+		l.settled(0)
+		if now := l.gateEpochs(); now != epochs {
+			t.Errorf("gates moved on after they had settled: epochs %s, then %s", epochs, now)
+		}
+	})
+}
+
+// Strangers that the name leads to are told of once, and are neither fatal nor
+// disturbed; a taken name is.
+func TestStrangersBehindAName(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		b := &book{}
+		l.start("moe", func(c *node.Config) { c.Directory, c.Keys = nil, keysOf("x") })
+		l.start("curly", func(c *node.Config) { c.Directory, c.Cluster = nil, "elsewhere" })
+		b.say(nil, append(addrs(7001, 3), "nonsense", "10.0.0.1:0", "[fd00::1]:7001")...)
+		larry := l.start("larry", by(b))
+		time.Sleep(2 * time.Minute)
+		for _, what := range []string{"another cookie", "another cluster"} {
+			if n := larry.warned.count(what); n != 1 {
+				t.Errorf("%q was told %d times: %q", what, n, larry.warned.all)
+			}
+		}
+		if larry.alive() != 1 || l.get("moe").alive() != 1 {
+			t.Error("strangers were joined")
+		}
+		err := l.refused(l.launch("larry", by(b)))
+		if err == nil || !strings.Contains(err.Error(), "called larry") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("a second larry was refused with %v", err)
+		}
+		for _, name := range []string{"moe", "curly"} {
+			l.mu.Lock()
+			l.nodes[name].dead = true // they are no part of what is to agree
+			l.mu.Unlock()
+		}
+	})
+}
+
+// Addresses that no node here could be reached from are said to be that.
+func TestANameOfTheOtherFamily(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		b := &book{}
+		b.say(nil, "[fd00::1]:7946", "[fd00::2]:7946")
+		larry := l.start("larry", by(b))
+		if larry.warned.count("--bind") != 1 {
+			t.Errorf("it told %q", larry.warned.all)
+		}
+	})
+}
