@@ -54,6 +54,16 @@ func by(b *book) func(*node.Config) {
 	return func(c *node.Config) { c.Apart, c.Seeds = true, b }
 }
 
+// notices counts the notices of a node with that in them.
+func (n *lively) notices(substr string) (count int) {
+	for _, e := range n.told(node.Notice) {
+		if strings.Contains(e.Reason, substr) {
+			count++
+		}
+	}
+	return count
+}
+
 var errNoName = errors.New("parking.test: no such name")
 
 // addrs returns the addresses of that many ports, as the lab gives them.
@@ -106,7 +116,7 @@ func TestNodesFindEachOtherByAName(t *testing.T) {
 		b.say(nil, addrs(7001, 3)...)
 		for _, n := range []*lively{larry, gary, harry} {
 			l.await(n)
-			if told := n.warned.count("no such name"); told != 1 {
+			if told := n.notices("no such name"); told != 1 {
 				t.Errorf("%s told %d times that there is no such name", n.Name(), told)
 			}
 		}
@@ -117,7 +127,7 @@ func TestNodesFindEachOtherByAName(t *testing.T) {
 		time.Sleep(time.Minute)
 		l.settled(0)
 		for _, n := range []*lively{larry, mary} {
-			if told := n.warned.count("no answer in time"); told != 1 {
+			if told := n.notices("no answer in time"); told != 1 {
 				t.Errorf("%s told %d times that there was no answer", n.Name(), told)
 			}
 		}
@@ -216,8 +226,8 @@ func TestFoundersMerge(t *testing.T) {
 					t.Errorf("larry founded after %v, want 10s", took)
 				}
 			}
-			if len(n.RunsHere()) != 4 || n.warned.count("starting alone") != 1 {
-				t.Errorf("%s runs gates %v and has told %q", name, n.RunsHere(), n.warned.all)
+			if len(n.RunsHere()) != 4 || n.notices("starting alone") != 1 {
+				t.Errorf("%s runs gates %v and has told %+v", name, n.RunsHere(), n.told(node.Notice))
 			}
 			if _, err := n.TrackEntry(t.Context(), lot.Plate("BY "+name), 1); err != nil {
 				t.Fatal(err)
@@ -250,8 +260,8 @@ func TestStrangersBehindAName(t *testing.T) {
 		larry := l.start("larry", by(b))
 		time.Sleep(2 * time.Minute)
 		for _, what := range []string{"another cookie", "another cluster"} {
-			if n := larry.warned.count(what); n != 1 {
-				t.Errorf("%q was told %d times: %q", what, n, larry.warned.all)
+			if n := larry.notices(what); n != 1 {
+				t.Errorf("%q was told %d times: %+v", what, n, larry.told(node.Notice))
 			}
 		}
 		if larry.alive() != 1 || l.get("moe").alive() != 1 {
@@ -275,8 +285,8 @@ func TestANameOfTheOtherFamily(t *testing.T) {
 		b := &book{}
 		b.say(nil, "[fd00::1]:7946", "[fd00::2]:7946")
 		larry := l.start("larry", by(b))
-		if larry.warned.count("--bind") != 1 {
-			t.Errorf("it told %q", larry.warned.all)
+		if larry.notices("--bind") != 1 {
+			t.Errorf("it told %+v", larry.told(node.Notice))
 		}
 	})
 }
