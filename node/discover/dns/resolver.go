@@ -36,8 +36,8 @@ var (
 
 // A Resolver looks one name up. It is safe for concurrent use.
 type Resolver struct {
-	name Name
-	dns  net.Resolver
+	name   Name
+	server string // HOST:PORT; empty: the system's
 }
 
 // New returns a resolver of name that asks the name server at server, as
@@ -46,15 +46,22 @@ type Resolver struct {
 // It is Go's own resolver in either case: it completes names by the system's
 // search list, looks into /etc/hosts, and asks again by TCP where an answer was
 // cut short.
-func New(name Name, server string) *Resolver {
-	r := &Resolver{name: name, dns: net.Resolver{PreferGo: true}}
-	if server != "" {
-		r.dns.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, server)
+func New(name Name, server string) *Resolver { return &Resolver{name: name, server: server} }
+
+// during returns a resolver for one look-up. Go's goes on waiting for an answer
+// though the context of the question has ended: its connections end with ctx.
+func (r *Resolver) during(ctx context.Context) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(_ context.Context, network, server string) (net.Conn, error) {
+		if r.server != "" {
+			server = r.server
 		}
-	}
-	return r
+		var d net.Dialer
+		c, err := d.DialContext(ctx, network, server)
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = c.Close() })
+		}
+		return c, err
+	}}
 }
 
 // String returns the name that is looked up.
@@ -67,12 +74,13 @@ func (r *Resolver) String() string { return r.name.String() }
 func (r *Resolver) Seeds(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	dns := r.during(ctx)
 	var found []netip.AddrPort
 	var err error
 	if r.name.Service() {
-		found, err = r.service(ctx)
+		found, err = service(ctx, dns, r.name.Host)
 	} else {
-		found, err = r.host(ctx, r.name.Host, uint16(r.name.Port)) // Parse has checked it
+		found, err = host(ctx, dns, r.name.Host, uint16(r.name.Port)) // Parse has checked it
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s: %w", r.name, plain(err))
@@ -93,13 +101,13 @@ func (r *Resolver) Seeds(ctx context.Context) ([]string, error) {
 
 // host returns the addresses of a host. The two families are asked for apart: a
 // server that never answers for one of them does not hide the other.
-func (r *Resolver) host(ctx context.Context, host string, port uint16) (found []netip.AddrPort, err error) {
+func host(ctx context.Context, dns *net.Resolver, name string, port uint16) (found []netip.AddrPort, err error) {
 	families := [...]string{"ip4", "ip6"}
 	var addrs [len(families)][]netip.Addr
 	var errs [len(families)]error
 	var asked sync.WaitGroup
 	for i, family := range families {
-		asked.Go(func() { addrs[i], errs[i] = r.dns.LookupNetIP(ctx, family, host) })
+		asked.Go(func() { addrs[i], errs[i] = dns.LookupNetIP(ctx, family, name) })
 	}
 	asked.Wait()
 	for _, a := range slices.Concat(addrs[:]...) {
@@ -110,9 +118,9 @@ func (r *Resolver) host(ctx context.Context, host string, port uint16) (found []
 	return found, errors.Join(errs[:]...)
 }
 
-// service returns the addresses of the hosts that the SRV records name.
-func (r *Resolver) service(ctx context.Context) (found []netip.AddrPort, err error) {
-	_, records, err := r.dns.LookupSRV(ctx, "", "", r.name.Host)
+// service returns the addresses of the hosts that the SRV records of name tell.
+func service(ctx context.Context, dns *net.Resolver, name string) (found []netip.AddrPort, err error) {
+	_, records, err := dns.LookupSRV(ctx, "", "", name)
 	if err != nil && len(records) == 0 {
 		return nil, err
 	}
@@ -124,7 +132,7 @@ func (r *Resolver) service(ctx context.Context) (found []netip.AddrPort, err err
 	group.SetLimit(atOnce)
 	for _, s := range records {
 		group.Go(func() error {
-			addrs, err := r.host(ctx, s.Target, s.Port)
+			addrs, err := host(ctx, dns, s.Target, s.Port)
 			mu.Lock()
 			defer mu.Unlock()
 			found, errs = append(found, addrs...), append(errs, err)
