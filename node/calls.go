@@ -148,7 +148,9 @@ func (c *calls) Take(ctx context.Context, req *connect.Request[wire.TakeRequest]
 		err = lot.CheckGate(g, n.Gates())
 	}
 	if err == nil {
-		reply.Delta, err = n.stew.take(ctx, peer.Caller(ctx).Name, g, clip(req.Msg.GetReason()), seen)
+		if reply.Delta, err = n.stew.take(ctx, peer.Caller(ctx).Name, g, clip(req.Msg.GetReason()), seen); err == nil {
+			n.tellAnswer(1, reply.Delta) // the claim
+		}
 	}
 	reply.Verdict = ruling(g, err)
 	return connect.NewResponse(reply), nil
@@ -166,7 +168,9 @@ func (c *calls) Order(ctx context.Context, req *connect.Request[wire.OrderReques
 	case *wire.OrderRequest_Crash:
 		err = n.keeper.Crash(ctx, g)
 	case *wire.OrderRequest_MoveTo:
-		reply.Delta, err = n.stew.move(ctx, g, o.MoveTo, clip(req.Msg.GetReason()))
+		if reply.Delta, err = n.stew.move(ctx, g, o.MoveTo, clip(req.Msg.GetReason())); err == nil {
+			n.tellAnswer(1, reply.Delta) // the claim, passed on
+		}
 	default:
 		err = lot.Refuse(lot.Usage, "%s does not know that order; give all nodes the same version of parking", n.self.Node)
 	}

@@ -15,6 +15,7 @@ import (
 	"parking/lot/wire"
 	"parking/node/fault"
 	"parking/node/peer"
+	"parking/node/probe"
 )
 
 // maxClock bounds how far a clock can be put off.
@@ -93,6 +94,7 @@ func (n *Node) setClock(d time.Duration, by, what string) error {
 	n.log.Info("clock put off", "by", d)
 	if was := n.clock.fault; was != nil {
 		n.clock.fault = nil
+		n.probe.Fault.Emit(probe.Fault{Turn: probe.Lifted})
 		if d == 0 {
 			n.tellFault(FaultHealed, by, was.What)
 		}
@@ -100,6 +102,7 @@ func (n *Node) setClock(d time.Duration, by, what string) error {
 	if d != 0 {
 		f := fault.Fault{ID: rand.Uint64(), What: clip(what), By: by, Since: since, Node: n.self.Node}
 		n.clock.fault = &f
+		n.probe.Fault.Emit(probe.Fault{Turn: probe.Imposed})
 		n.tellFault(FaultInjected, by, f.What)
 	}
 	return nil

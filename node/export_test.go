@@ -76,7 +76,7 @@ func (n *Node) LookOn(most int, full func()) {
 			full()
 		}
 		was = is
-	})
+	}, n.probe)
 }
 
 // History returns which life this node is, and its history, nil if it has none.

@@ -5,6 +5,7 @@ import (
 
 	"parking/node/fault"
 	"parking/node/history"
+	"parking/node/probe"
 )
 
 // Faults as they come into force here and are taken back. Either is logged, and
@@ -15,6 +16,7 @@ func (n *Node) impose(f fault.Fault) error {
 	if !n.faults.Add(f) {
 		return tooMany(n.self.Node)
 	}
+	n.probe.Fault.Emit(probe.Fault{Turn: probe.Imposed})
 	n.log.Warn("fault in force", "what", f.What, "by", f.By, "id", f.ID, "links", len(f.Links))
 	if f.Hinders() {
 		n.hist.Add(history.Record{Kind: history.Faulted, First: f.ID, Text: f.What})
@@ -31,6 +33,7 @@ func (n *Node) lift(which func(fault.Fault, fault.Link) bool, by, reason string)
 		n.log.Info("fault taken back", "what", h.Fault.What, "by", by, "reason", reason, "id", h.Fault.ID, "links", len(h.Links), "whole", h.Whole)
 		what := h.Fault.What
 		if h.Whole {
+			n.probe.Fault.Emit(probe.Fault{Turn: probe.Lifted})
 			n.hist.Add(history.Record{Kind: history.Mended, First: h.Fault.ID, Text: what})
 		}
 		switch {

@@ -19,6 +19,7 @@ import (
 	"parking/node/history"
 	"parking/node/member"
 	"parking/node/peer"
+	"parking/node/probe"
 	"parking/node/replicate"
 )
 
@@ -30,6 +31,7 @@ type Node struct {
 	replica  crdt.Replica
 	log      *slog.Logger
 	bus      *bus
+	probe    *probe.Bus
 	changes  changes
 	store    *replicate.Store
 	keeper   *gates.Keeper[[]byte]
@@ -85,6 +87,7 @@ func New(cfg Config) (*Node, error) {
 		self:  gates.Host{Node: cfg.Name, Incarnation: cfg.Rand.Uint64()},
 		log:   cfg.Log,
 		bus:   newBus(),
+		probe: new(probe.Bus),
 		ready: make(chan struct{}),
 
 		faults: fault.NewTable(),
@@ -98,7 +101,7 @@ func New(cfg Config) (*Node, error) {
 	n.replica = crdt.NewReplica(n.self.Node, n.self.Incarnation)
 	n.keeper = gates.NewKeeper(n.book, n.crashed, n.ran)
 	n.stew = newSteward(n)
-	n.store = replicate.NewStore(crdt.New(n.replica, crdt.DefaultLog), n.observe)
+	n.store = replicate.NewStore(crdt.New(n.replica, crdt.DefaultLog), n.observe, n.probe)
 	return n, nil
 }
 
@@ -133,7 +136,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		_ = n.mux.Shutdown()
 		return err
 	}
-	n.view = newView(n.self, n.agent, n.bus, n.hist)
+	n.view = newView(n.self, n.agent, n.bus, n.probe, n.hist)
 	n.links = newLinks(n.mux, cert, n.view, n.log)
 	var gossip replicate.Gossip = n.agent
 	if n.wrapGossip != nil {
@@ -271,6 +274,10 @@ func (n *Node) await(ctx context.Context) error {
 
 // Subscribe returns the events from now on. It may be called before Run.
 func (n *Node) Subscribe() *Subscription { return n.bus.subscribe() }
+
+// Probe returns the bus that tells instruments what the node does. They attach
+// before Run, or miss what was before.
+func (n *Node) Probe() *probe.Bus { return n.probe }
 
 // Name returns the node's name.
 func (n *Node) Name() string { return n.self.Node }

@@ -7,6 +7,7 @@ import (
 
 	"parking/lot"
 	"parking/lot/crdt"
+	"parking/node/probe"
 	"parking/node/replicate"
 )
 
@@ -24,8 +25,8 @@ func BenchmarkJoin(b *testing.B) {
 		n := &Node{ready: make(chan struct{}), bus: newBus()}
 		n.stew = newSteward(n)
 		close(n.ready)
-		s := replicate.NewStore(crdt.New(crdt.NewReplica("gary", 2), crdt.DefaultLog), n.observe)
-		if err := s.Join(ms, replicate.Pull); err != nil {
+		s := replicate.NewStore(crdt.New(crdt.NewReplica("gary", 2), crdt.DefaultLog), n.observe, new(probe.Bus))
+		if err := s.Join(ms, probe.Pull, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"parking/lot/crdt"
 	"parking/lot/wire"
 	"parking/node/peer"
+	"parking/node/probe"
 	"parking/node/replicate"
 )
 
@@ -64,6 +65,7 @@ func (n *Node) pass(ctx context.Context, g lot.GateID, p gates.Passage) error {
 	if err == nil {
 		err = bad
 	}
+	n.probe.Called.Emit(probe.Called{Took: time.Since(cmd.asked), Code: codeOf(err)})
 	if err == nil {
 		err = n.confirm(ctx, ms)
 	}
@@ -206,7 +208,7 @@ func (n *Node) lostCall(err error, format string, args ...any) error {
 func (n *Node) answered(v *wire.Verdict, d []byte) error {
 	ms, err := crdt.Decode(d)
 	if err == nil {
-		err = n.store.Join(ms, replicate.Answer)
+		err = n.store.Join(ms, probe.Answer, len(d))
 	}
 	switch {
 	case err != nil:
@@ -257,7 +259,17 @@ func (n *Node) book(g lot.GateID, p gates.Passage) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return crdt.Encode(ms), nil
+	delta := crdt.Encode(ms)
+	if by == replicate.Served {
+		n.tellAnswer(len(ms), delta)
+	}
+	return delta, nil
+}
+
+// tellAnswer tells instruments of changes that go to another node with the answer
+// to its call.
+func (n *Node) tellAnswer(changes int, delta []byte) {
+	n.probe.Sent.Emit(probe.Sent{Lane: probe.Answer, Deltas: 1, Changes: changes, Bytes: len(delta)})
 }
 
 // let lets a vehicle through gate g, or refuses it.
@@ -281,5 +293,6 @@ func (n *Node) let(d *crdt.Document, g lot.GateID, p gates.Passage) ([]crdt.Muta
 
 // crashed tells of a gate that panicked here.
 func (n *Node) crashed(g lot.GateID, why string) {
+	n.probe.Gate.Emit(probe.Gate{Turn: probe.Crashed})
 	n.bus.emit(Event{Kind: GateCrashed, Gate: g, Node: n.self.Node, Here: true, Reason: why})
 }

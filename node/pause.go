@@ -18,6 +18,7 @@ import (
 	"parking/node/history"
 	"parking/node/member"
 	"parking/node/peer"
+	"parking/node/probe"
 )
 
 // MaxPause bounds how long a pause can be told to last.
@@ -143,6 +144,7 @@ func (n *Node) unpause(name string) {
 		p.timer.Stop()
 	}
 	n.hist.Add(history.Record{Kind: history.Mended, First: p.ID, Text: p.What})
+	n.probe.Fault.Emit(probe.Fault{Turn: probe.Lifted})
 }
 
 // freezes reports whether a fault is a pause of that node.
@@ -213,6 +215,7 @@ func (n *Node) stop(m Member, d time.Duration, by, what string) error {
 	n.paused.nodes[m.Name] = p
 	n.log.Info("paused", "peer", m.Name, "pid", p.pid, "by", by, "for", d)
 	n.hist.Add(history.Record{Kind: history.Faulted, First: p.ID, Text: p.What})
+	n.probe.Fault.Emit(probe.Fault{Turn: probe.Imposed})
 	n.tellFault(FaultInjected, by, p.What)
 	return nil
 }

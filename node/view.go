@@ -9,6 +9,7 @@ import (
 	"parking/gates"
 	"parking/node/history"
 	"parking/node/member"
+	"parking/node/probe"
 )
 
 // A Member is one node in this node's view.
@@ -29,6 +30,7 @@ type view struct {
 	self  gates.Host
 	agent *member.Agent
 	bus   *bus
+	probe *probe.Bus
 	hist  *history.Log
 	poke  chan struct{}
 
@@ -53,8 +55,8 @@ const leavingLook = 200 * time.Millisecond
 // to rule on a process that is really dead.
 const overlayFor = 10 * time.Second
 
-func newView(self gates.Host, a *member.Agent, b *bus, h *history.Log) *view {
-	v := &view{self: self, agent: a, bus: b, hist: h, poke: make(chan struct{}, 1), dead: make(map[gates.Host]death), quiet: true}
+func newView(self gates.Host, a *member.Agent, b *bus, p *probe.Bus, h *history.Log) *view {
+	v := &view{self: self, agent: a, bus: b, probe: p, hist: h, poke: make(chan struct{}, 1), dead: make(map[gates.Host]death), quiet: true}
 	v.refresh()
 	return v
 }
@@ -151,10 +153,14 @@ func (v *view) refresh() bool {
 	if !quiet {
 		for _, e := range events {
 			v.bus.emit(e)
+			v.probe.Member.Emit(probe.Member{Turn: turns[e.Kind]})
 		}
 	}
 	return changed
 }
+
+// turns is what the events of diff mean for their node.
+var turns = map[Kind]probe.Turn{NodeJoined: probe.Joined, NodeLeft: probe.Left, NodeFailed: probe.Lost}
 
 // diff returns what happened between two views.
 func diff(old, now []Member) (events []Event) {

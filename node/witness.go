@@ -9,6 +9,7 @@ import (
 	"parking/lot/crdt"
 	"parking/lot/spans"
 	"parking/node/history"
+	"parking/node/probe"
 	"parking/node/replicate"
 )
 
@@ -122,6 +123,9 @@ func (n *Node) asksTrack(moves []Movement) command {
 // noted notes the answer to a command that made those changes, and that need
 // other nodes were to have.
 func (n *Node) noted(c command, ms []crdt.Mutation, need int, err error) {
+	if err != nil {
+		n.probe.Refused.Emit(probe.Refused{Code: lot.CodeOf(err)})
+	}
 	if n.hist == nil {
 		return
 	}
@@ -129,9 +133,7 @@ func (n *Node) noted(c command, ms []crdt.Mutation, need int, err error) {
 		Kind: history.Answered, Asked: c.asked, AskedStamp: c.hybrid, Stamp: n.hybrid(),
 		Text: c.what, Plate: c.plate, Gate: c.gate, Need: need,
 	}
-	if err != nil {
-		r.Code = lot.CodeOf(err)
-	}
+	r.Code = codeOf(err)
 	if len(ms) > 0 { // of one replica, one after the other
 		r.Life, r.First, r.Last = life(ms[0].Dot.Replica), ms[0].Dot.Seq, ms[len(ms)-1].Dot.Seq
 	}
@@ -148,6 +150,14 @@ func (n *Node) judged(d *crdt.Document, what string, p lot.Plate, g lot.GateID, 
 	n.hist.Add(history.Record{Kind: history.Refused, Text: what, Plate: p, Gate: g, Code: code, Count: s.Taken, Need: s.Total})
 }
 
+// codeOf is the code of a refusal, empty where there is none.
+func codeOf(err error) lot.Code {
+	if err == nil {
+		return ""
+	}
+	return lot.CodeOf(err)
+}
+
 // ran notes that a gate runs here, or does no more.
 func (n *Node) ran(g lot.GateID, on bool) {
 	kind := history.GateOff
@@ -155,6 +165,11 @@ func (n *Node) ran(g lot.GateID, on bool) {
 		kind = history.GateOn
 	}
 	n.hist.Add(history.Record{Kind: kind, Gate: g})
+	turn := probe.Stopped
+	if on {
+		turn = probe.Started
+	}
+	n.probe.Gate.Emit(probe.Gate{Turn: turn})
 }
 
 // sawMember notes what this node has come to think of another.

@@ -19,6 +19,8 @@ var exclusive = map[string]string{
 	"github.com/hashicorp/serf":       "parking/node/member",
 	"github.com/hashicorp/memberlist": "parking/node/member",
 	"github.com/c-bata/go-prompt":     "parking/repl/prompt",
+	"github.com/prometheus/":          "parking/node/telemetry",
+	"github.com/hashicorp/go-metrics": "parking/node/telemetry",
 }
 
 // pure packages import nothing beyond what is named, and the standard library.
@@ -26,6 +28,7 @@ var pure = map[string][]string{
 	"parking/lot":         {},
 	"parking/lot/spans":   {},
 	"parking/lot/crdt":    {"parking/lot", "parking/lot/spans", "parking/lot/wire", "google.golang.org/protobuf/"},
+	"parking/node/probe":  {"parking/lot"},
 	"parking/gates":       {"parking/lot", "github.com/thejerf/suture/v4"},
 	"parking/repl/prompt": {"github.com/c-bata/go-prompt", "github.com/mattn/go-runewidth", "golang.org/x/"},
 }

@@ -67,7 +67,7 @@ func hostNode(s settings, log *slog.Logger, remark func(text string)) (_ *hosted
 	if h.Node, err = node.New(cfg); err != nil {
 		return nil, err
 	}
-	if h.web, err = openWeb(s, h.Node, remark); err != nil {
+	if h.web, err = openWeb(s, h.Node, log, remark); err != nil {
 		return nil, err
 	}
 	if h.socket, err = attach.Listen(h.claim.Socket()); err != nil {

@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	stdlog "log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"parking/node"
+	"parking/node/telemetry"
 	"parking/repl"
 )
 
@@ -37,7 +39,7 @@ type web struct {
 // openWeb listens where the settings say so; nil is nowhere. The default's port
 // may be another node's of this host: who did not ask for the listener has a node
 // without one.
-func openWeb(s settings, n *node.Node, remark func(string)) (*web, error) {
+func openWeb(s settings, n *node.Node, log *slog.Logger, remark func(string)) (*web, error) {
 	if s.Metrics == webOff {
 		return nil, nil
 	}
@@ -51,13 +53,17 @@ func openWeb(s settings, n *node.Node, remark func(string)) (*web, error) {
 	case err != nil:
 		return nil, fmt.Errorf("cannot listen on %s: %w; give --metrics an address of this host, or off", s.Metrics, err)
 	}
+	figures, err := telemetry.New(n, telemetry.Config{Version: version + revision(), Process: true, Log: log})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	return &web{l, &http.Server{
-		Handler:           handler(s, n),
+		Handler:           handler(s, n, figures.Handler()),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          log.New(io.Discard, "", 0), // what speaks no HTTP is hung up on
+		ErrorLog:          stdlog.New(io.Discard, "", 0), // what speaks no HTTP is hung up on
 	}}, nil
 }
 
@@ -68,8 +74,9 @@ type page struct {
 }
 
 // pages are what the listener has, apart from the list of them.
-func pages(s settings, n *node.Node) []page {
+func pages(s settings, n *node.Node, metrics http.Handler) []page {
 	all := []page{
+		{"/metrics", "what the node does, for Prometheus", metrics},
 		{"/livez", "is the process alive", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithTimeout(r.Context(), aliveWithin)
 			defer cancel()
@@ -88,10 +95,10 @@ func pages(s settings, n *node.Node) []page {
 }
 
 // handler routes requests to the pages.
-func handler(s settings, n *node.Node) http.Handler {
+func handler(s settings, n *node.Node, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	var list strings.Builder
-	for _, p := range pages(s, n) {
+	for _, p := range pages(s, n, metrics) {
 		mux.Handle("GET "+p.path, p.handler)
 		fmt.Fprintf(&list, "%-15s %s\n", p.path, p.help)
 	}

@@ -13,6 +13,10 @@ import (
 // ErrMalformed is the error of every message that no correct node sends.
 var ErrMalformed = errors.New("crdt: malformed message")
 
+// ErrForged is the error of what claims mutations of the very replica that it comes
+// to, which that never made. It is an ErrMalformed, too.
+var ErrForged = fmt.Errorf("%w: forged", ErrMalformed)
+
 // Bounds on what a register may hold, in bytes.
 const (
 	MaxKey   = 64

@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	mathbits "math/bits"
 	"slices"
@@ -282,7 +283,7 @@ func (d *Document) issuedOf(v Version) Version {
 
 func (d *Document) checkIssued(dot Dot) error {
 	if dot.Replica == d.self && dot.Seq > d.seen.Max(d.self) {
-		return malformed("%v was never issued", dot)
+		return fmt.Errorf("%w: %v was never issued", ErrForged, dot)
 	}
 	return nil
 }

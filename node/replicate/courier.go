@@ -8,6 +8,7 @@ import (
 
 	"parking/lot/crdt"
 	"parking/lot/wire"
+	"parking/node/probe"
 )
 
 const (
@@ -195,6 +196,9 @@ func (r *Replicator) deliver(name string, k *courier, f *flight) error {
 		}
 	}
 	r.pace.heard(name, position)
+	if f.n > 0 && !f.pull {
+		r.store.probe.Sent.Emit(probe.Sent{Lane: probe.Fanout, Deltas: 1, Changes: f.n, Bytes: len(req.GetDelta())})
+	}
 	return nil
 }
 
@@ -219,7 +223,7 @@ func (r *Replicator) Receive(ctx context.Context, from string, req *wire.PushReq
 	if err != nil {
 		return r.refuse("push", from, err)
 	}
-	if err := r.store.Join(ms, Event); err != nil {
+	if err := r.store.Join(ms, probe.Fanout, len(req.GetDelta())); err != nil {
 		return r.refuse("push", from, err)
 	}
 	if req.GetVersion() == nil {

@@ -20,6 +20,7 @@ import (
 	"parking/lot/crdt"
 	"parking/lot/wire"
 	"parking/lot/wire/wireconnect"
+	"parking/node/probe"
 )
 
 // mates are the other nodes as a replicator sees them.
@@ -142,7 +143,7 @@ func atDesk(t *testing.T, others int, f func(*desk)) {
 		for i := range others {
 			d.mates.all[fmt.Sprintf("mate-%02d", i)] = &mate{takes: time.Millisecond}
 		}
-		s := NewStore(crdt.New(crdt.NewReplica("larry", 1), crdt.DefaultLog), func(*crdt.Document, Change) {})
+		s := NewStore(crdt.New(crdt.NewReplica("larry", 1), crdt.DefaultLog), func(*crdt.Document, Change) {}, new(probe.Bus))
 		d.Replicator = New(Config{
 			Self: "larry", MaxEvent: 1000, Direct: true, Interval: time.Minute,
 			Rand: rand.New(rand.NewPCG(1, 1)), Log: slog.New(slog.DiscardHandler),

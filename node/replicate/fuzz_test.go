@@ -10,6 +10,7 @@ import (
 
 	"parking/lot/crdt"
 	"parking/lot/wire"
+	"parking/node/probe"
 )
 
 // FuzzEvent takes bytes as they come by gossip. Whatever they say, a replica
@@ -34,7 +35,7 @@ func FuzzEvent(f *testing.F) {
 		f.Add(append([]byte{eventVersion}, b...))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s := NewStore(crdt.New(self, crdt.DefaultLog), func(*crdt.Document, Change) {})
+		s := NewStore(crdt.New(self, crdt.DefaultLog), func(*crdt.Document, Change) {}, new(probe.Bus))
 		r := New(Config{Self: self.Node(), Interval: time.Second, Rand: rand.New(rand.NewPCG(1, 2)), Log: slog.New(slog.DiscardHandler)}, s, nil, &mates{})
 		r.gapCheck.Store(true) // looks at gaps, which are for later, are not begun
 		before := s.Digest()

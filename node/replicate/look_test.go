@@ -17,6 +17,7 @@ import (
 	"parking/lot/crdt"
 	"parking/lot/wire"
 	"parking/lot/wire/wireconnect"
+	"parking/node/probe"
 )
 
 // stranger is a peer that answers as it likes.
@@ -120,7 +121,7 @@ func TestALookAtAPeerThatAnswersWrongly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				defer time.Sleep(2 * time.Second) // who trickles has to find that nobody listens
-				s := NewStore(crdt.New(crdt.NewReplica("moe", 1), crdt.DefaultLog), func(*crdt.Document, Change) {})
+				s := NewStore(crdt.New(crdt.NewReplica("moe", 1), crdt.DefaultLog), func(*crdt.Document, Change) {}, new(probe.Bus))
 				r := New(Config{Self: "moe", Interval: time.Second, Rand: rand.New(rand.NewPCG(1, 2)), Log: slog.New(slog.DiscardHandler)}, s, nil, &mates{})
 				if _, err := s.Update(Own, func(d *crdt.Document) ([]crdt.Mutation, error) {
 					return []crdt.Mutation{d.Enter(time.Now(), "MINE", 1)}, nil

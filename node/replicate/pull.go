@@ -11,6 +11,7 @@ import (
 	"parking/lot/crdt"
 	"parking/lot/wire"
 	"parking/lot/wire/wireconnect"
+	"parking/node/probe"
 )
 
 const (
@@ -143,17 +144,20 @@ func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
 	}
 	switch k.what {
 	case pullCalm:
+		begin := time.Now()
 		look, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
 		digest := r.store.Digest()
 		reply, err := client.Digest(look, connect.NewRequest(&wire.DigestRequest{}))
 		if err != nil {
+			r.pulled(begin, probe.Failed)
 			return err
 		}
 		if r.saw != nil {
 			r.saw(k.name, reply.Msg.GetMembers(), time.Duration(reply.Msg.GetSettledMs())*time.Millisecond)
 		}
 		if string(digest[:]) == string(reply.Msg.GetDigest()) {
+			r.pulled(begin, probe.Same)
 			return nil
 		}
 	case pullOwn:
@@ -216,7 +220,27 @@ func (r *Replicator) PullBy(ctx context.Context, client wireconnect.PeerClient, 
 // another is: when that is here, there is little left to pull.
 var errStaging = errors.New("replicate: another state is on its way")
 
+// pulled tells instruments how a pull went.
+func (r *Replicator) pulled(begin time.Time, how probe.Outcome) {
+	r.store.probe.Pulled.Emit(probe.Pulled{Outcome: how, Took: time.Since(begin)})
+}
+
 func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient, name string, what scope) (from Source, err error) {
+	begin, whole := time.Now(), false
+	defer func() {
+		how := probe.Same
+		switch {
+		case errors.Is(err, errStaging) || err == nil && from.behind:
+			how = probe.Deferred
+		case err != nil:
+			how = probe.Failed
+		case whole:
+			how = probe.Whole
+		case from.changes > 0:
+			how = probe.News
+		}
+		r.pulled(begin, how)
+	}()
 	ctx, done := context.WithTimeout(ctx, pullTimeout)
 	defer done()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -239,6 +263,7 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 	defer cancel(nil)   // before Close, which would read what is still to come
 	from.Version = ours // if they say nothing
 	var staged crdt.Stager
+	size := 0 // of what is staged
 	for stream.Receive() {
 		alarm.Reset(answerTimeout)
 		c := stream.Msg()
@@ -255,7 +280,7 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 				return from, r.refuse("pull", name, err)
 			}
 			from.changes += len(ms)
-			if err := r.store.Join(ms, Pull); err != nil {
+			if err := r.store.Join(ms, probe.Pull, len(c.GetDelta())); err != nil {
 				_ = r.refuse("pull", name, err)
 			}
 		}
@@ -268,6 +293,7 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 					return from, errStaging
 				}
 			}
+			size += stateSize(c.GetState())
 			if err := staged.Add(c.GetState()); err != nil {
 				return from, r.refuse("pull", name, err)
 			}
@@ -277,7 +303,8 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 		return from, cause(ctx, err)
 	}
 	if staged.Started() {
-		if err := r.store.JoinState(staged.State()); err != nil {
+		whole = true
+		if err := r.store.JoinState(staged.State(), size); err != nil {
 			_ = r.refuse("pull", name, err)
 		}
 	}
@@ -371,18 +398,37 @@ func (r *Replicator) Answer(peer string, req *wire.PullRequest, send func(*wire.
 		return err
 	}
 	if state != nil {
+		size := 0
 		for c := range state.Chunks {
 			if err := send(&wire.PullChunk{State: c}); err != nil {
 				return err
 			}
+			size += stateSize(c)
 		}
+		r.store.probe.Sent.Emit(probe.Sent{Lane: probe.State, Deltas: 1, Bytes: size})
 	}
+	return r.sendDelta(delta, send)
+}
+
+// sendDelta answers a pull with those changes.
+func (r *Replicator) sendDelta(delta []crdt.Mutation, send func(*wire.PullChunk) error) error {
+	sent := probe.Sent{Lane: probe.Pull, Changes: len(delta)}
 	for _, d := range crdt.Pack(pullChunk, delta) {
 		if err := send(&wire.PullChunk{Delta: d}); err != nil {
 			return err
 		}
+		sent.Deltas++
+		sent.Bytes += len(d)
+	}
+	if sent.Deltas > 0 {
+		r.store.probe.Sent.Emit(sent)
 	}
 	return nil
+}
+
+// stateSize is how many bytes a part of a state takes, but for its version.
+func stateSize(c *wire.StateChunk) int {
+	return len(c.GetLive()) + len(c.GetHeld()) + len(c.GetEarly())
 }
 
 // answerOwn serves a pull that asks for what was written here.
@@ -393,10 +439,5 @@ func (r *Replicator) answerOwn(theirs crdt.Version, send func(*wire.PullChunk) e
 	if !reaches {
 		return send(&wire.PullChunk{Behind: true})
 	}
-	for _, d := range crdt.Pack(pullChunk, delta) {
-		if err := send(&wire.PullChunk{Delta: d}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.sendDelta(delta, send)
 }

@@ -9,6 +9,7 @@ import (
 
 	"parking/lot/crdt"
 	"parking/lot/wire"
+	"parking/node/probe"
 )
 
 const (
@@ -50,9 +51,15 @@ func (r *Replicator) gossips(ctx context.Context) {
 			r.announce(ctx)
 			continue
 		}
+		sent := probe.Sent{Lane: probe.Gossip, Deltas: len(events)}
 		for _, e := range events {
 			r.broadcast(e)
+			sent.Bytes += len(e)
 		}
+		for _, m := range ms {
+			sent.Changes += len(m)
+		}
+		r.store.probe.Sent.Emit(sent)
 		if !pause(ctx, gather) {
 			return
 		}
@@ -76,6 +83,7 @@ func (r *Replicator) announce(ctx context.Context) {
 		e.Version = nil
 	}
 	if b, err := proto.Marshal(e); err == nil {
+		r.store.probe.Announced.Emit(probe.Announced{})
 		r.broadcast(append([]byte{eventVersion}, b...))
 	}
 }
@@ -124,7 +132,7 @@ func (r *Replicator) hear(b []byte) (from string, err error) {
 		if from = ms[0].Dot.Replica.Node(); from == r.self {
 			return from, nil
 		}
-		if err := r.store.Join(ms, Event); err != nil {
+		if err := r.store.Join(ms, probe.Gossip, len(b)); err != nil {
 			return from, err
 		}
 		r.stirred()

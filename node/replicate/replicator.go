@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"parking/lot/crdt"
 	"parking/lot/wire"
 	"parking/lot/wire/wireconnect"
+	"parking/node/probe"
 )
 
 // Gossip carries small events to all nodes, best effort: a member.Agent.
@@ -158,11 +160,23 @@ func (r *Replicator) Refuse(what, from string, err error) { _ = r.refuse(what, f
 
 func (r *Replicator) refuse(what, from string, err error) error {
 	total := r.refused.Add(1)
+	r.store.probe.Rejected.Emit(probe.Rejected{Why: why(what, err)})
 	now, last := time.Now().UnixNano(), r.warned.Load()
 	if now-last >= int64(time.Second) && r.warned.CompareAndSwap(last, now) {
 		r.log.Warn("refused", "what", what, "from", from, "err", err, "refused", total)
 	}
 	return err
+}
+
+// why is the reason for which that was refused.
+func why(what string, err error) probe.Fate {
+	switch {
+	case what == "connection":
+		return probe.Stranger
+	case errors.Is(err, crdt.ErrForged):
+		return probe.Forged
+	}
+	return probe.Malformed
 }
 
 // jitter returns d give or take a third, so that nodes do not act in step.

@@ -4,8 +4,10 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"parking/lot/crdt"
+	"parking/node/probe"
 )
 
 // A Change is news from a replica: one mutation, or a whole state that was
@@ -29,12 +31,16 @@ const (
 	Pull                 // pulled
 )
 
+// origins is how a change comes that comes by each lane.
+var origins = [probe.Lanes]Origin{probe.Gossip: Event, probe.Fanout: Event, probe.Pull: Pull, probe.State: Pull, probe.Answer: Answer}
+
 // A Store is a node's replica: it owns the document. All methods are safe for
 // concurrent use.
 type Store struct {
 	mu      sync.RWMutex
 	doc     *crdt.Document
 	observe func(*crdt.Document, Change)
+	probe   *probe.Bus
 	push    func([]crdt.Mutation) // set before the first Update
 	made    atomic.Uint64         // mutations of this replica's own
 
@@ -51,9 +57,9 @@ const outboxCap = 8192
 
 // NewStore owns doc from now on. observe is told of every change, in order,
 // while the store is locked, with the document as it is then: it may read that
-// and must neither block nor call the store.
-func NewStore(doc *crdt.Document, observe func(*crdt.Document, Change)) *Store {
-	s := &Store{doc: doc, observe: observe, ready: make(chan struct{}, 1)}
+// and must neither block nor call the store. Instruments are told by the bus.
+func NewStore(doc *crdt.Document, observe func(*crdt.Document, Change), bus *probe.Bus) *Store {
+	s := &Store{doc: doc, observe: observe, probe: bus, ready: make(chan struct{}, 1)}
 	s.push = s.keep
 	return s
 }
@@ -71,55 +77,114 @@ func (s *Store) Update(by Origin, f func(*crdt.Document) ([]crdt.Mutation, error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ms, err := f(s.doc)
+	var made probe.Recorded
 	for i := range ms {
+		switch ms[i].Kind {
+		case crdt.Entry:
+			made.Entries++
+		case crdt.Exit:
+			made.Exits++
+		}
 		s.observe(s.doc, Change{Mutation: &ms[i], Outcome: crdt.Joined, Origin: by})
 	}
 	if len(ms) > 0 {
 		s.made.Store(ms[len(ms)-1].Dot.Seq)
 		s.push(ms)
 	}
+	if made != (probe.Recorded{}) {
+		s.probe.Recorded.Emit(made)
+	}
 	return ms, err
 }
 
-// Join merges mutations that another node sent. Those that claim what cannot
-// be are refused; the others are merged nevertheless, or one forgery would keep
-// two replicas apart.
-func (s *Store) Join(ms []crdt.Mutation, by Origin) (refused error) {
+// Join merges mutations that another node sent by that lane, in so many bytes. Those
+// that claim what cannot be are refused; the others are merged nevertheless, or one
+// forgery would keep two replicas apart.
+func (s *Store) Join(ms []crdt.Mutation, lane probe.Lane, bytes int) (refused error) {
+	if len(ms) == 0 {
+		return nil
+	}
+	tally := probe.Merged{Lane: lane, Bytes: bytes}
 	for part := range slices.Chunk(ms, joinPart) {
-		if err := s.join(part, by); err != nil {
+		if err := s.join(part, &tally); err != nil {
 			refused = err
 		}
 	}
+	s.probe.Merged.Emit(tally)
 	return refused
 }
 
 // joinPart is how many mutations are joined before others have their turn.
 const joinPart = 1024
 
-func (s *Store) join(ms []crdt.Mutation, by Origin) (refused error) {
+func (s *Store) join(ms []crdt.Mutation, tally *probe.Merged) (refused error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	arrivals := arrivals{probe: s.probe}
+	defer arrivals.tell()
 	for i := range ms {
 		if err := s.doc.Believe(&ms[i]); err != nil {
 			refused = err
+			tally.Forged++
 			continue
 		}
-		if out := s.doc.Join(ms[i]); out != crdt.Known {
-			s.observe(s.doc, Change{Mutation: &ms[i], Outcome: out, Origin: by})
+		out := s.doc.Join(ms[i])
+		if out == crdt.Known {
+			tally.Known++
+			continue
 		}
+		tally.New++
+		if ms[i].Kind != crdt.Register {
+			arrivals.add(ms[i].Wall)
+		}
+		s.observe(s.doc, Change{Mutation: &ms[i], Outcome: out, Origin: origins[tally.Lane]})
 	}
 	return refused
 }
 
-// JoinState merges a whole state that another node sent, in one step, but for
-// what it claims and cannot be: that is refused.
-func (s *Store) JoinState(st *crdt.State) (refused error) {
+// arrivals tells how old changes are that are joined one after the other: those
+// that were made in the same millisecond together.
+type arrivals struct {
+	probe *probe.Bus
+	now   int64 // in milliseconds since 1970; 0 before there was one
+	wall  int64 // when they were made
+	count int
+}
+
+func (a *arrivals) add(wall int64) {
+	if wall != a.wall {
+		a.tell()
+		a.wall = wall
+	}
+	a.count++
+}
+
+func (a *arrivals) tell() {
+	if a.count > 0 && a.probe.Arrived.Wanted() {
+		if a.now == 0 { // one look at the clock for all
+			a.now = time.Now().UnixMilli()
+		}
+		a.probe.Arrived.Emit(probe.Arrived{Changes: a.count, Age: time.Duration(a.now-a.wall) * time.Millisecond})
+	}
+	a.count = 0
+}
+
+// JoinState merges a whole state that another node sent in so many bytes, in one
+// step, but for what it claims and cannot be: that is refused.
+func (s *Store) JoinState(st *crdt.State, bytes int) (refused error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	refused = s.doc.BelieveState(st)
-	if m := s.doc.JoinState(st); m.Changed() {
-		s.observe(s.doc, Change{Merge: m, Origin: Pull})
+	tally := probe.Merged{Lane: probe.State, Bytes: bytes}
+	if refused = s.doc.BelieveState(st); refused != nil {
+		tally.Forged = 1
 	}
+	if m := s.doc.JoinState(st); m.Changed() {
+		tally.New = 1
+		s.observe(s.doc, Change{Merge: m, Origin: Pull})
+	} else {
+		tally.Known = 1
+	}
+	s.probe.Merged.Emit(tally)
 	return refused
 }
 
