@@ -11,6 +11,7 @@ import (
 	"parking/lot"
 	"parking/lot/crdt"
 	"parking/lot/wire"
+	"parking/node/cookie"
 	"parking/node/member"
 	"parking/node/peer"
 )
@@ -26,12 +27,20 @@ func (c *calls) Hello(ctx context.Context, req *connect.Request[wire.HelloReques
 	reply := &wire.HelloReply{Node: n.self.Node, Incarnation: n.self.Incarnation, ReadyMs: n.age(), Met: n.met.Load()}
 	if l := req.Msg.GetLedger(); l != Ledger {
 		reply.Refusal = "this cluster runs the ledger " + Ledger + ", not " + l
+	} else if by, rotating := n.cooks.underWay(); rotating && !n.sees(peer.Caller(ctx)) {
+		reply.Refusal = "the cluster's cookie is being rotated by " + by + "; start this node again in a moment, with the new one"
 	} else if m, taken := n.nameTaken(peer.Caller(ctx).Name, peer.Caller(ctx).Incarnation, req.Msg.GetAddr()); taken {
 		reply.Refusal = "the cluster has a node called " + m.Name + " already, at " + m.Addr + "; give another --sname"
 	} else {
 		n.callers.add(req.Msg.GetAddr())
 	}
 	return connect.NewResponse(reply), nil
+}
+
+// sees reports whether that life of a node is alive in view.
+func (n *Node) sees(id cookie.Identity) bool {
+	m, ok := n.view.find(id.Name)
+	return ok && m.Incarnation == id.Incarnation && m.Status == member.Alive
 }
 
 // age returns for how long this node has been ready, in milliseconds.

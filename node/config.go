@@ -27,6 +27,7 @@ type Config struct {
 	Network   member.Transport // owned by the node from New on
 	Directory Directory        // the nodes of this host; nil: it is in none
 	Apart     bool             // those in Directory are not joined
+	Vault     Vault            // where the cookie was from; nil: nowhere
 	History   history.Archive  // of the nodes of this host; nil: none is kept
 	Join      []string         // HOST:PORT of nodes to join
 	MustJoin  bool             // a node in Join that cannot be reached is fatal
@@ -128,6 +129,10 @@ type Directory interface {
 	// Neighbours returns the other nodes in view. Of two nodes that each
 	// publish before they look, at least one sees the other.
 	Neighbours() ([]Neighbour, error)
+	// Accept says by which cookies nodes belong together, as fingerprints: this
+	// node is in view by the first, and those with any of them are its
+	// neighbours. A node that starts with one of the retired ones is to be told.
+	Accept(fingerprints, retired []string) error
 }
 
 // Signal stops a process of this host, which is a living neighbour's, or lets it

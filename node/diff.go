@@ -59,7 +59,7 @@ func (n *Node) Diff(ctx context.Context, name string) (diff Difference, err erro
 		return diff, lot.Refuse(lot.Usage, "%s is this node; name another, members lists them", name)
 	}
 	m, _ := n.view.find(name)
-	link := peer.NewLink(direct{n.cfg.Network}, n.cert, m.Name, m.Addr)
+	link := peer.NewLink(direct{n.cfg.Network}, n.ring, m.Name, m.Addr)
 	defer link.Close()
 	var there pile
 	look, err := n.repl.Look(ctx, link, name, there.add)

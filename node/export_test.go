@@ -4,6 +4,7 @@ import (
 	"parking/lot"
 	"parking/lot/crdt"
 	"parking/lot/wire"
+	"parking/lot/wire/wireconnect"
 	"parking/node/history"
 	"parking/node/replicate"
 	"parking/node/verdict"
@@ -32,6 +33,9 @@ func (n *Node) Suspect(name string) {
 
 // WrapGossip puts w between the replicator and the agent; before Run only.
 func (n *Node) WrapGossip(w func(replicate.Gossip) replicate.Gossip) { n.wrapGossip = w }
+
+// WrapCalls puts w around what answers other nodes; before Run only.
+func (n *Node) WrapCalls(w func(wireconnect.PeerHandler) wireconnect.PeerHandler) { n.wrapCalls = w }
 
 // Asking makes this node believe that it has asked a gate elsewhere about that
 // plate, until it is answered.

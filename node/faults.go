@@ -63,7 +63,7 @@ func (n *Node) tell(ctx context.Context, to []Member, call func(context.Context,
 	var wg sync.WaitGroup
 	for _, m := range to {
 		wg.Go(func() {
-			link := peer.NewLink(direct{n.cfg.Network}, n.cert, m.Name, m.Addr)
+			link := peer.NewLink(direct{n.cfg.Network}, n.ring, m.Name, m.Addr)
 			defer link.Close()
 			verdict, err := call(ctx, link)
 			if err == nil {

@@ -81,7 +81,7 @@ func (s *seeker) joinNamed(ctx context.Context) error {
 		}
 	}()
 	for _, addr := range n.cfg.Join {
-		h, err := n.greet(ctx, s.cert, addr)
+		h, err := n.greet(ctx, addr)
 		if err != nil {
 			if err := n.notJoined(ctx, err); err != nil {
 				return err
@@ -110,7 +110,7 @@ func (s *seeker) joinNeighbours(ctx context.Context, found []Neighbour) error {
 			if n.knows(nb) {
 				break // came with another one
 			}
-			err := n.joinOne(ctx, s.cert, nb.Addr)
+			err := n.joinOne(ctx, nb.Addr)
 			if err == nil {
 				break
 			}
@@ -174,15 +174,18 @@ type greeted struct {
 
 // greet asks the node at addr whether this one may join. The caller closes the
 // link.
-func (n *Node) greet(ctx context.Context, cert *cookie.Certificate, addr string) (h *greeted, err error) {
-	link := peer.NewLink(n.mux, cert, "", addr)
+func (n *Node) greet(ctx context.Context, addr string) (h *greeted, err error) {
+	link := peer.NewLink(n.mux, n.ring, "", addr)
 	defer func() {
 		if err != nil {
 			link.Close()
 		}
 	}()
 	reply, err := n.hello(ctx, link, helloTimeout)
+	why, retired := errors.AsType[*cookie.Retirement](err)
 	switch {
+	case retired:
+		return nil, fmt.Errorf("%w: the node at %s does not know this one's cookie any more: %w", errStranger, addr, why)
 	case errors.Is(err, cookie.ErrCluster):
 		return nil, fmt.Errorf("%w: the node at %s is in another cluster; give --cluster as it has it", errStranger, addr)
 	case errors.Is(err, cookie.ErrCookie), errors.Is(err, cookie.ErrRejected):
@@ -223,8 +226,8 @@ func (n *Node) hello(ctx context.Context, to *peer.Link, within time.Duration) (
 }
 
 // joinOne joins the node at addr, if it welcomes this one.
-func (n *Node) joinOne(ctx context.Context, cert *cookie.Certificate, addr string) error {
-	h, err := n.greet(ctx, cert, addr)
+func (n *Node) joinOne(ctx context.Context, addr string) error {
+	h, err := n.greet(ctx, addr)
 	if err != nil {
 		return err
 	}

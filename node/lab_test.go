@@ -118,6 +118,8 @@ func (d directory) Publish(addr string, incarnation uint64) error {
 	return nil
 }
 
+func (directory) Accept(_, _ []string) error { return nil }
+
 // signal is the lab's stand-in for SIGSTOP and SIGCONT: a node that is stopped has
 // the network stand still. Its timers go on.
 func (l *lab) signal(from *lively, pid int, stop bool) error {

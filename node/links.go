@@ -11,7 +11,6 @@ import (
 	"parking/gates"
 	"parking/lot/wire"
 	"parking/lot/wire/wireconnect"
-	"parking/node/cookie"
 	"parking/node/member"
 	"parking/node/peer"
 	"parking/node/replicate"
@@ -25,7 +24,7 @@ const maxHeld = 32
 // node in view, held open while it lives.
 type links struct {
 	dialer peer.Dialer
-	cert   *cookie.Certificate
+	creds  peer.Credentials
 	view   *view
 	log    *slog.Logger
 
@@ -40,10 +39,11 @@ type link struct {
 	ctx    context.Context // ends with the link
 	cancel context.CancelFunc
 	held   bool
+	anew   context.CancelFunc // ends the stream that is held; another takes its place
 }
 
-func newLinks(d peer.Dialer, cert *cookie.Certificate, v *view, log *slog.Logger) *links {
-	return &links{dialer: d, cert: cert, view: v, log: log, byName: make(map[string]*link)}
+func newLinks(d peer.Dialer, creds peer.Credentials, v *view, log *slog.Logger) *links {
+	return &links{dialer: d, creds: creds, view: v, log: log, byName: make(map[string]*link)}
 }
 
 // sync opens links to who is alive and closes those to who is not.
@@ -70,7 +70,7 @@ func (l *links) sync(ctx context.Context) {
 		}
 		k := l.byName[name]
 		if k == nil {
-			k = &link{Link: peer.NewLink(l.dialer, l.cert, name, m.Addr), host: m.host()}
+			k = &link{Link: peer.NewLink(l.dialer, l.creds, name, m.Addr), host: m.host()}
 			k.ctx, k.cancel = context.WithCancel(ctx)
 			l.byName[name] = k
 		}
@@ -91,12 +91,17 @@ func (l *links) hold(ctx context.Context, k *link) {
 	const first, most = 2 * time.Millisecond, 200 * time.Millisecond
 	pause := first
 	for ctx.Err() == nil {
-		stream, err := k.Hold(ctx, connect.NewRequest(&wire.HoldRequest{}))
+		holding, anew := context.WithCancel(ctx)
+		l.mu.Lock()
+		k.anew = anew
+		l.mu.Unlock()
+		stream, err := k.Hold(holding, connect.NewRequest(&wire.HoldRequest{}))
 		if err == nil {
 			for stream.Receive() {
 				if k.Peer().Incarnation != k.host.Incarnation {
 					l.view.died(k.host, "restarted")
 					stream.Close()
+					anew()
 					return
 				}
 				pause = first
@@ -104,8 +109,14 @@ func (l *links) hold(ctx context.Context, k *link) {
 			err = stream.Err()
 			stream.Close()
 		}
+		renewed := holding.Err() != nil
+		anew()
 		if ctx.Err() != nil {
 			return
+		}
+		if renewed {
+			pause = first
+			continue
 		}
 		l.log.Debug("held stream ended", "peer", k.host.Node, "err", err)
 		if k.Refuses() && ctx.Err() == nil {
@@ -113,6 +124,24 @@ func (l *links) hold(ctx context.Context, k *link) {
 		}
 		sleep(ctx, pause)
 		pause = min(2*pause, most)
+	}
+}
+
+// renew has all links go by new connections, made with what the credentials are
+// by now. It does not wait for the old ones, on which calls may be under way.
+func (l *links) renew() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range l.byName {
+		drain := k.Renew()
+		if k.anew != nil {
+			k.anew()
+		}
+		l.wg.Go(func() {
+			ctx, cancel := context.WithTimeout(k.ctx, severAfter)
+			defer cancel()
+			drain(ctx)
+		})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"parking/gates"
 	"parking/lot/crdt"
+	"parking/lot/wire/wireconnect"
 	"parking/node/cookie"
 	"parking/node/fault"
 	"parking/node/history"
@@ -48,7 +49,8 @@ type Node struct {
 	links *links
 	repl  *replicate.Replicator
 
-	cert   *cookie.Certificate
+	ring   *cookie.Ring
+	cooks  *cookies
 	hist   *history.Log
 	stamp  atomic.Uint64 // the highest of the hybrid clock that was seen
 	faults *fault.Table
@@ -58,14 +60,16 @@ type Node struct {
 	ended  chan struct{} // closed when Run returns
 	lives  chan struct{} // ticks when the members have changed
 
-	wrapGossip func(replicate.Gossip) replicate.Gossip // between repl and agent; nil: nothing
+	wrapGossip func(replicate.Gossip) replicate.Gossip               // between repl and agent; nil: nothing
+	wrapCalls  func(wireconnect.PeerHandler) wireconnect.PeerHandler // around what answers other nodes
 
-	total int         // spaces, as of the last look; under the store's lock
-	over  int         // vehicles above the spaces at the last look; under the store's lock
-	ways  ways        // how the latest changes came; under the store's lock
-	met   atomic.Bool // whether it has been with a node that was ready: else it gives way
-	told  told        // at which addresses are nodes that are left alone
-	given given
+	total    int         // spaces, as of the last look; under the store's lock
+	over     int         // vehicles above the spaces at the last look; under the store's lock
+	ways     ways        // how the latest changes came; under the store's lock
+	met      atomic.Bool // whether it has been with a node that was ready: else it gives way
+	outdated atomic.Bool // whether it was told that its cookie was rotated away
+	told     told        // at which addresses are nodes that are left alone
+	given    given
 
 	brought atomic.Bool // whether another node's state came before this one was ready
 	lacking []string    // those that had too much more to tell then; Run's
@@ -95,7 +99,8 @@ func New(cfg Config) (*Node, error) {
 		ended:  make(chan struct{}),
 		lives:  make(chan struct{}, 1),
 
-		given: given{told: make(map[string]bool)},
+		wrapCalls: func(h wireconnect.PeerHandler) wireconnect.PeerHandler { return h },
+		given:     given{told: make(map[string]bool)},
 	}
 	n.cfg.Now = func() time.Time { return cfg.Now().Add(n.clockOff()) }
 	n.replica = crdt.NewReplica(n.self.Node, n.self.Incarnation)
@@ -115,12 +120,11 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	n.started = time.Now()
 	n.begin()
 	defer n.hist.Close()
-	n.cert, err = n.cfg.Keys.Certify(n.identity(), rand.Reader)
-	if err != nil {
+	if n.ring, err = cookie.NewRing(n.cfg.Keys, n.identity(), rand.Reader); err != nil {
 		_ = n.cfg.Network.Shutdown()
 		return err
 	}
-	cert := n.cert
+	n.cooks = newCookies(n, n.ring)
 	draws := mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0))
 	network := fault.Wrap(n.cfg.Network, n.self.Node, n.faults, n.nameAt, draws)
 	if n.mux, err = member.NewMux(network); err != nil {
@@ -137,7 +141,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		return err
 	}
 	n.view = newView(n.self, n.agent, n.bus, n.probe, n.hist)
-	n.links = newLinks(n.mux, cert, n.view, n.log)
+	n.links = newLinks(n.mux, n.ring, n.view, n.log)
 	var gossip replicate.Gossip = n.agent
 	if n.wrapGossip != nil {
 		gossip = n.wrapGossip(gossip)
@@ -149,14 +153,15 @@ func (n *Node) Run(ctx context.Context) (err error) {
 
 	looks := mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0))
 
-	seek := newSeeker(n, cert, mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0)))
+	seek := newSeeker(n, mathrand.New(mathrand.NewPCG(n.cfg.Rand.Uint64(), 0)))
 
 	// Everything stops with work, after the leave.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := peer.Serve(work, n.mux, cert, peer.Handlers{Calls: (*calls)(n), Push: (*calls)(n).push, Refuse: n.repl.Refuse}, n.log); err != nil {
+		handlers := peer.Handlers{Calls: n.wrapCalls((*calls)(n)), Push: (*calls)(n).push, Refuse: n.repl.Refuse, Why: n.ring.Why}
+		if err := peer.Serve(work, n.ring.Listen(n.mux), n.ring, handlers, n.log); err != nil {
 			n.log.Error("peer streams ended", "err", err)
 		}
 	})
@@ -165,6 +170,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	})
 	wg.Go(func() { n.repl.Run(work) })
 	wg.Go(func() { n.beat(work) })
+	wg.Go(func() { n.cooks.run(work) })
 	defer func() {
 		stop()
 		n.links.close()
@@ -204,7 +210,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	wg.Go(func() { n.stew.run(work) })
 	wg.Go(func() { n.stew.tell(work, before) })
 	wg.Go(func() { seek.run(work) })
-	wg.Go(func() { n.reconnect(work, cert, looks) })
+	wg.Go(func() { n.reconnect(work, looks) })
 	wg.Go(func() { n.outlive(work) })
 
 	select {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -27,7 +28,7 @@ const (
 
 // reconnect looks for failed members, and for those that left and are still
 // there, until ctx ends.
-func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate, random *rand.Rand) {
+func (n *Node) reconnect(ctx context.Context, random *rand.Rand) {
 	leaving := make(map[gates.Host]time.Time) // since when
 	for n.rest(ctx, reconnectInterval) {
 		var failed []Member
@@ -56,7 +57,7 @@ func (n *Node) reconnect(ctx context.Context, cert *cookie.Certificate, random *
 				c, err := n.mux.Dial(m.Addr, m.Name, reconnectTimeout)
 				if err == nil {
 					c.Close()
-					n.meet(ctx, cert, m)
+					n.meet(ctx, m)
 				}
 			})
 		}
@@ -81,10 +82,13 @@ func (n *Node) rest(ctx context.Context, d time.Duration) bool {
 // it back if so. To another one it makes itself known by that: that one pulls
 // and joins by itself, as every joiner does, even if it was told to look for
 // nobody.
-func (n *Node) meet(ctx context.Context, cert *cookie.Certificate, m Member) {
-	link := peer.NewLink(n.mux, cert, m.Name, m.Addr)
+func (n *Node) meet(ctx context.Context, m Member) {
+	link := peer.NewLink(n.mux, n.ring, m.Name, m.Addr)
 	defer link.Close()
 	_, err := n.hello(ctx, link, askTimeout)
+	if why, retired := errors.AsType[*cookie.Retirement](err); retired && n.outdated.CompareAndSwap(false, true) {
+		n.notice("%s: %v", m.Name, why)
+	}
 	switch {
 	case err != nil || link.Peer().Incarnation != m.Incarnation:
 	case m.Reason != "": // dead by our own evidence, not by Serf's

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"parking/node/cookie"
 	"parking/node/member"
 )
 
@@ -30,7 +29,6 @@ const (
 // the node is ready, then its own goroutine's.
 type seeker struct {
 	n    *Node
-	cert *cookie.Certificate
 	rand *rand.Rand // for look
 
 	places  map[string]*place // in Join and Seeds at which one was tried, by address
@@ -64,9 +62,9 @@ type attempt struct {
 	err  error
 }
 
-func newSeeker(n *Node, cert *cookie.Certificate, random *rand.Rand) *seeker {
+func newSeeker(n *Node, random *rand.Rand) *seeker {
 	return &seeker{
-		n: n, cert: cert, rand: random,
+		n: n, rand: random,
 		places: make(map[string]*place), trying: make(map[string]bool), saidAt: make(map[string]time.Time),
 		greeted: make(chan attempt, maxGreets), looked: make(chan look, 1),
 	}
@@ -111,7 +109,7 @@ func (s *seeker) step(ctx context.Context, late, enough <-chan time.Time) (refus
 		}
 		s.trying[addr] = true
 		s.running.Go(func() {
-			h, err := s.n.greet(ctx, s.cert, addr)
+			h, err := s.n.greet(ctx, addr)
 			s.greeted <- attempt{addr, h, err}
 		})
 	}

@@ -189,7 +189,7 @@ func (n *Node) hear(ctx context.Context, m Member, req *wire.TestifyRequest) (*s
 		}
 		return s, nil
 	}
-	link := peer.NewLink(direct{n.cfg.Network}, n.cert, m.Name, m.Addr)
+	link := peer.NewLink(direct{n.cfg.Network}, n.ring, m.Name, m.Addr)
 	defer link.Close()
 	stream, err := link.Testify(ctx, connect.NewRequest(req))
 	if err != nil {

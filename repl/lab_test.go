@@ -72,6 +72,8 @@ func (d directory) Neighbours() ([]node.Neighbour, error) {
 	return slices.Clone(d.l.dir), nil
 }
 
+func (directory) Accept(_, _ []string) error { return nil }
+
 // at is a terminal at one node.
 type at struct {
 	*Engine

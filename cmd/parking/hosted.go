@@ -34,7 +34,7 @@ type hosted struct {
 // hostNode claims the node's name and builds the node, which does nothing yet. What
 // the user should know meanwhile is remarked upon. Close it.
 func hostNode(s settings, log *slog.Logger, remark func(text string)) (_ *hosted, err error) {
-	keys, err := loadKeys(s, remark)
+	vault, keys, err := openCookie(s, remark)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,8 @@ func hostNode(s settings, log *slog.Logger, remark func(text string)) (_ *hosted
 	}()
 	near := &neighbours{claim: h.claim, dir: dir, id: id, remark: remark}
 	cfg := config(s, keys, network, near, log)
-	cfg.History = history.NewDir(filepath.Join(dir, "history"), id.Cluster+"/"+id.Fingerprint)
+	cfg.Vault = vault
+	cfg.History = history.NewDir(filepath.Join(dir, "history"), id.Cluster) // whatever its cookie, which may be rotated
 	if h.Node, err = node.New(cfg); err != nil {
 		return nil, err
 	}

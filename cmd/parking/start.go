@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"encoding/binary"
@@ -25,29 +26,6 @@ import (
 // ownCookie reports whether a cookie was given that rules over the cookie file.
 func (s *settings) ownCookie() bool {
 	return s.given("cookie") && (s.typed("cookie") || !s.typed("cookie-file"))
-}
-
-// loadKeys returns the keys of the cookie that was given or is in the file.
-func loadKeys(s settings, remark func(text string)) (*cookie.Keys, error) {
-	if s.ownCookie() {
-		keys, err := cookie.Derive(s.Cookie)
-		if err != nil {
-			return nil, &usageError{err}
-		}
-		return keys, nil
-	}
-	path, err := expand(s.CookieFile)
-	if err != nil {
-		return nil, fmt.Errorf("%w; give --cookie-file", err)
-	}
-	secret, made, err := cookie.Load(path)
-	if err != nil {
-		return nil, err
-	}
-	if made {
-		remark("made a cookie in " + path)
-	}
-	return cookie.Derive(secret)
 }
 
 // listen binds the port that was given; else that of the node's last life, if
@@ -87,10 +65,11 @@ func config(s settings, keys *cookie.Keys, network member.Transport, near *neigh
 type neighbours struct {
 	claim  *discover.Claim
 	dir    string
-	id     discover.ID
+	id     discover.ID // under mu
 	remark func(text string)
 
 	mu   sync.Mutex
+	also []string             // other cookies' fingerprints by which nodes are this one's
 	told map[discover.ID]bool // strangers that were remarked upon
 }
 
@@ -99,7 +78,18 @@ func (d *neighbours) Publish(addr string, incarnation uint64) error {
 	return d.claim.Publish(addr, incarnation)
 }
 
-// Neighbours implements node.Directory. Strangers are left alone.
+// Accept implements node.Directory.
+func (d *neighbours) Accept(fingerprints, retired []string) error {
+	err := d.claim.Become(fingerprints[0], retired)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.id.Fingerprint, d.also = fingerprints[0], fingerprints[1:]
+	return err
+}
+
+// Neighbours implements node.Directory. Strangers are left alone, but for those
+// that have had this node's cookie: their cluster is this one's, and has another
+// by now.
 func (d *neighbours) Neighbours() (out []node.Neighbour, err error) {
 	all, err := discover.List(d.dir)
 	d.mu.Lock()
@@ -107,8 +97,10 @@ func (d *neighbours) Neighbours() (out []node.Neighbour, err error) {
 	for _, e := range all {
 		switch {
 		case e.ID == d.id:
-		case e.Cluster == d.id.Cluster && e.Fingerprint == d.id.Fingerprint:
+		case e.Cluster == d.id.Cluster && (e.Fingerprint == d.id.Fingerprint || slices.Contains(d.also, e.Fingerprint)):
 			out = append(out, node.Neighbour{Name: e.Name, Addr: e.Addr, PID: e.PID, Incarnation: e.Incarnation})
+		case e.Cluster == d.id.Cluster && slices.Contains(e.Retired, d.id.Fingerprint):
+			err = cmp.Or(err, fmt.Errorf("the cookie of the cluster %s, to which %s on this host belongs, was rotated, and this node has the old one; give it the new one: in its cookie file, or by --cookie", e.Cluster, e.Name))
 		case !d.told[e.ID]:
 			if d.told == nil {
 				d.told = make(map[discover.ID]bool)

@@ -2297,6 +2297,199 @@ func (x *TestifyRequest) GetHistory() bool {
 	return false
 }
 
+// CookieRequest is a step of a rotation to another cookie. It stages the next one
+// beside the one in use, turns to it, and drops the former; or, before any node
+// has turned, forgets what was staged. A cookie is nowhere else on the wire.
+type CookieRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Rotation uint64                 `protobuf:"fixed64,1,opt,name=rotation,proto3" json:"rotation,omitempty"` // all steps of one have the same
+	// Types that are valid to be assigned to Step:
+	//
+	//	*CookieRequest_Stage
+	//	*CookieRequest_Use
+	//	*CookieRequest_Drop
+	//	*CookieRequest_Forget
+	Step          isCookieRequest_Step `protobuf_oneof:"step"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CookieRequest) Reset() {
+	*x = CookieRequest{}
+	mi := &file_lot_wire_parking_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CookieRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CookieRequest) ProtoMessage() {}
+
+func (x *CookieRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CookieRequest.ProtoReflect.Descriptor instead.
+func (*CookieRequest) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *CookieRequest) GetRotation() uint64 {
+	if x != nil {
+		return x.Rotation
+	}
+	return 0
+}
+
+func (x *CookieRequest) GetStep() isCookieRequest_Step {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+func (x *CookieRequest) GetStage() string {
+	if x != nil {
+		if x, ok := x.Step.(*CookieRequest_Stage); ok {
+			return x.Stage
+		}
+	}
+	return ""
+}
+
+func (x *CookieRequest) GetUse() string {
+	if x != nil {
+		if x, ok := x.Step.(*CookieRequest_Use); ok {
+			return x.Use
+		}
+	}
+	return ""
+}
+
+func (x *CookieRequest) GetDrop() string {
+	if x != nil {
+		if x, ok := x.Step.(*CookieRequest_Drop); ok {
+			return x.Drop
+		}
+	}
+	return ""
+}
+
+func (x *CookieRequest) GetForget() string {
+	if x != nil {
+		if x, ok := x.Step.(*CookieRequest_Forget); ok {
+			return x.Forget
+		}
+	}
+	return ""
+}
+
+type isCookieRequest_Step interface {
+	isCookieRequest_Step()
+}
+
+type CookieRequest_Stage struct {
+	Stage string `protobuf:"bytes,2,opt,name=stage,proto3,oneof"` // the cookie
+}
+
+type CookieRequest_Use struct {
+	Use string `protobuf:"bytes,3,opt,name=use,proto3,oneof"` // the cookie, once more
+}
+
+type CookieRequest_Drop struct {
+	Drop string `protobuf:"bytes,4,opt,name=drop,proto3,oneof"` // the former one's fingerprint
+}
+
+type CookieRequest_Forget struct {
+	Forget string `protobuf:"bytes,5,opt,name=forget,proto3,oneof"` // the staged one's fingerprint
+}
+
+func (*CookieRequest_Stage) isCookieRequest_Step() {}
+
+func (*CookieRequest_Use) isCookieRequest_Step() {}
+
+func (*CookieRequest_Drop) isCookieRequest_Step() {}
+
+func (*CookieRequest_Forget) isCookieRequest_Step() {}
+
+type CookieReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Verdict       *Verdict               `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Source        string                 `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"` // where the callee's next life has its cookie from, for people
+	Kept          bool                   `protobuf:"varint,3,opt,name=kept,proto3" json:"kept,omitempty"`    // the cookie is there, or, of a stage, can be put there
+	Why           string                 `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`       // not
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CookieReply) Reset() {
+	*x = CookieReply{}
+	mi := &file_lot_wire_parking_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CookieReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CookieReply) ProtoMessage() {}
+
+func (x *CookieReply) ProtoReflect() protoreflect.Message {
+	mi := &file_lot_wire_parking_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CookieReply.ProtoReflect.Descriptor instead.
+func (*CookieReply) Descriptor() ([]byte, []int) {
+	return file_lot_wire_parking_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *CookieReply) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+func (x *CookieReply) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *CookieReply) GetKept() bool {
+	if x != nil {
+		return x.Kept
+	}
+	return false
+}
+
+func (x *CookieReply) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 type Version_Row struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replica       *Replica               `protobuf:"bytes,1,opt,name=replica,proto3" json:"replica,omitempty"`
@@ -2308,7 +2501,7 @@ type Version_Row struct {
 
 func (x *Version_Row) Reset() {
 	*x = Version_Row{}
-	mi := &file_lot_wire_parking_proto_msgTypes[40]
+	mi := &file_lot_wire_parking_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2320,7 +2513,7 @@ func (x *Version_Row) String() string {
 func (*Version_Row) ProtoMessage() {}
 
 func (x *Version_Row) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[40]
+	mi := &file_lot_wire_parking_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2372,7 +2565,7 @@ type Fault_Link struct {
 
 func (x *Fault_Link) Reset() {
 	*x = Fault_Link{}
-	mi := &file_lot_wire_parking_proto_msgTypes[41]
+	mi := &file_lot_wire_parking_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2384,7 +2577,7 @@ func (x *Fault_Link) String() string {
 func (*Fault_Link) ProtoMessage() {}
 
 func (x *Fault_Link) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[41]
+	mi := &file_lot_wire_parking_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2460,7 +2653,7 @@ type Testimony_Live struct {
 
 func (x *Testimony_Live) Reset() {
 	*x = Testimony_Live{}
-	mi := &file_lot_wire_parking_proto_msgTypes[42]
+	mi := &file_lot_wire_parking_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2665,7 @@ func (x *Testimony_Live) String() string {
 func (*Testimony_Live) ProtoMessage() {}
 
 func (x *Testimony_Live) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[42]
+	mi := &file_lot_wire_parking_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2719,7 @@ type Testimony_State struct {
 
 func (x *Testimony_State) Reset() {
 	*x = Testimony_State{}
-	mi := &file_lot_wire_parking_proto_msgTypes[43]
+	mi := &file_lot_wire_parking_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2538,7 +2731,7 @@ func (x *Testimony_State) String() string {
 func (*Testimony_State) ProtoMessage() {}
 
 func (x *Testimony_State) ProtoReflect() protoreflect.Message {
-	mi := &file_lot_wire_parking_proto_msgTypes[43]
+	mi := &file_lot_wire_parking_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2783,7 +2976,19 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x05alive\x18\b \x03(\v2\x13.parking.v1.ReplicaR\x05alive\">\n" +
 	"\x0eTestifyRequest\x12\x12\n" +
 	"\x04live\x18\x01 \x01(\bR\x04live\x12\x18\n" +
-	"\ahistory\x18\x02 \x01(\bR\ahistory2\xfe\x06\n" +
+	"\ahistory\x18\x02 \x01(\bR\ahistory\"\x8f\x01\n" +
+	"\rCookieRequest\x12\x1a\n" +
+	"\brotation\x18\x01 \x01(\x06R\brotation\x12\x16\n" +
+	"\x05stage\x18\x02 \x01(\tH\x00R\x05stage\x12\x12\n" +
+	"\x03use\x18\x03 \x01(\tH\x00R\x03use\x12\x14\n" +
+	"\x04drop\x18\x04 \x01(\tH\x00R\x04drop\x12\x18\n" +
+	"\x06forget\x18\x05 \x01(\tH\x00R\x06forgetB\x06\n" +
+	"\x04step\"z\n" +
+	"\vCookieReply\x12-\n" +
+	"\averdict\x18\x01 \x01(\v2\x13.parking.v1.VerdictR\averdict\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n" +
+	"\x04kept\x18\x03 \x01(\bR\x04kept\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why2\xbc\a\n" +
 	"\x04Peer\x129\n" +
 	"\x05Hello\x12\x18.parking.v1.HelloRequest\x1a\x16.parking.v1.HelloReply\x128\n" +
 	"\x04Hold\x12\x17.parking.v1.HoldRequest\x1a\x15.parking.v1.HoldReply0\x01\x12<\n" +
@@ -2798,7 +3003,8 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\x06Faults\x12\x19.parking.v1.FaultsRequest\x1a\x17.parking.v1.FaultsReply\x129\n" +
 	"\x05Pause\x12\x18.parking.v1.PauseRequest\x1a\x16.parking.v1.PauseReply\x12<\n" +
 	"\x06Resume\x12\x19.parking.v1.ResumeRequest\x1a\x17.parking.v1.ResumeReply\x12>\n" +
-	"\aTestify\x12\x1a.parking.v1.TestifyRequest\x1a\x15.parking.v1.Testimony0\x01\x129\n" +
+	"\aTestify\x12\x1a.parking.v1.TestifyRequest\x1a\x15.parking.v1.Testimony0\x01\x12<\n" +
+	"\x06Cookie\x12\x19.parking.v1.CookieRequest\x1a\x17.parking.v1.CookieReply\x129\n" +
 	"\x05Clock\x12\x18.parking.v1.ClockRequest\x1a\x16.parking.v1.ClockReplyB\x12Z\x10parking/lot/wireb\x06proto3"
 
 var (
@@ -2813,7 +3019,7 @@ func file_lot_wire_parking_proto_rawDescGZIP() []byte {
 	return file_lot_wire_parking_proto_rawDescData
 }
 
-var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_lot_wire_parking_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_lot_wire_parking_proto_goTypes = []any{
 	(*Replica)(nil),         // 0: parking.v1.Replica
 	(*Version)(nil),         // 1: parking.v1.Version
@@ -2855,13 +3061,15 @@ var file_lot_wire_parking_proto_goTypes = []any{
 	(*ResumeReply)(nil),     // 37: parking.v1.ResumeReply
 	(*Testimony)(nil),       // 38: parking.v1.Testimony
 	(*TestifyRequest)(nil),  // 39: parking.v1.TestifyRequest
-	(*Version_Row)(nil),     // 40: parking.v1.Version.Row
-	(*Fault_Link)(nil),      // 41: parking.v1.Fault.Link
-	(*Testimony_Live)(nil),  // 42: parking.v1.Testimony.Live
-	(*Testimony_State)(nil), // 43: parking.v1.Testimony.State
+	(*CookieRequest)(nil),   // 40: parking.v1.CookieRequest
+	(*CookieReply)(nil),     // 41: parking.v1.CookieReply
+	(*Version_Row)(nil),     // 42: parking.v1.Version.Row
+	(*Fault_Link)(nil),      // 43: parking.v1.Fault.Link
+	(*Testimony_Live)(nil),  // 44: parking.v1.Testimony.Live
+	(*Testimony_State)(nil), // 45: parking.v1.Testimony.State
 }
 var file_lot_wire_parking_proto_depIdxs = []int32{
-	40, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
+	42, // 0: parking.v1.Version.rows:type_name -> parking.v1.Version.Row
 	1,  // 1: parking.v1.StateChunk.version:type_name -> parking.v1.Version
 	1,  // 2: parking.v1.Announcement.version:type_name -> parking.v1.Version
 	1,  // 3: parking.v1.PullRequest.version:type_name -> parking.v1.Version
@@ -2874,55 +3082,58 @@ var file_lot_wire_parking_proto_depIdxs = []int32{
 	16, // 10: parking.v1.TakeReply.verdict:type_name -> parking.v1.Verdict
 	16, // 11: parking.v1.OrderReply.verdict:type_name -> parking.v1.Verdict
 	16, // 12: parking.v1.KillReply.verdict:type_name -> parking.v1.Verdict
-	41, // 13: parking.v1.Fault.links:type_name -> parking.v1.Fault.Link
+	43, // 13: parking.v1.Fault.links:type_name -> parking.v1.Fault.Link
 	25, // 14: parking.v1.InjectRequest.fault:type_name -> parking.v1.Fault
 	16, // 15: parking.v1.InjectReply.verdict:type_name -> parking.v1.Verdict
-	41, // 16: parking.v1.HealRequest.links:type_name -> parking.v1.Fault.Link
+	43, // 16: parking.v1.HealRequest.links:type_name -> parking.v1.Fault.Link
 	16, // 17: parking.v1.HealReply.verdict:type_name -> parking.v1.Verdict
-	41, // 18: parking.v1.HealReply.healed:type_name -> parking.v1.Fault.Link
+	43, // 18: parking.v1.HealReply.healed:type_name -> parking.v1.Fault.Link
 	25, // 19: parking.v1.FaultsReply.faults:type_name -> parking.v1.Fault
 	16, // 20: parking.v1.ClockReply.verdict:type_name -> parking.v1.Verdict
 	16, // 21: parking.v1.PauseReply.verdict:type_name -> parking.v1.Verdict
-	43, // 22: parking.v1.Testimony.state:type_name -> parking.v1.Testimony.State
-	42, // 23: parking.v1.Testimony.live:type_name -> parking.v1.Testimony.Live
-	0,  // 24: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
-	1,  // 25: parking.v1.Testimony.State.version:type_name -> parking.v1.Version
-	0,  // 26: parking.v1.Testimony.State.alive:type_name -> parking.v1.Replica
-	7,  // 27: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
-	9,  // 28: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
-	11, // 29: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
-	13, // 30: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
-	17, // 31: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
-	19, // 32: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
-	21, // 33: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
-	23, // 34: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
-	26, // 35: parking.v1.Peer.Inject:input_type -> parking.v1.InjectRequest
-	28, // 36: parking.v1.Peer.Heal:input_type -> parking.v1.HealRequest
-	30, // 37: parking.v1.Peer.Faults:input_type -> parking.v1.FaultsRequest
-	34, // 38: parking.v1.Peer.Pause:input_type -> parking.v1.PauseRequest
-	36, // 39: parking.v1.Peer.Resume:input_type -> parking.v1.ResumeRequest
-	39, // 40: parking.v1.Peer.Testify:input_type -> parking.v1.TestifyRequest
-	32, // 41: parking.v1.Peer.Clock:input_type -> parking.v1.ClockRequest
-	8,  // 42: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
-	10, // 43: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
-	12, // 44: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
-	14, // 45: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
-	18, // 46: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
-	20, // 47: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
-	22, // 48: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
-	24, // 49: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
-	27, // 50: parking.v1.Peer.Inject:output_type -> parking.v1.InjectReply
-	29, // 51: parking.v1.Peer.Heal:output_type -> parking.v1.HealReply
-	31, // 52: parking.v1.Peer.Faults:output_type -> parking.v1.FaultsReply
-	35, // 53: parking.v1.Peer.Pause:output_type -> parking.v1.PauseReply
-	37, // 54: parking.v1.Peer.Resume:output_type -> parking.v1.ResumeReply
-	38, // 55: parking.v1.Peer.Testify:output_type -> parking.v1.Testimony
-	33, // 56: parking.v1.Peer.Clock:output_type -> parking.v1.ClockReply
-	42, // [42:57] is the sub-list for method output_type
-	27, // [27:42] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	45, // 22: parking.v1.Testimony.state:type_name -> parking.v1.Testimony.State
+	44, // 23: parking.v1.Testimony.live:type_name -> parking.v1.Testimony.Live
+	16, // 24: parking.v1.CookieReply.verdict:type_name -> parking.v1.Verdict
+	0,  // 25: parking.v1.Version.Row.replica:type_name -> parking.v1.Replica
+	1,  // 26: parking.v1.Testimony.State.version:type_name -> parking.v1.Version
+	0,  // 27: parking.v1.Testimony.State.alive:type_name -> parking.v1.Replica
+	7,  // 28: parking.v1.Peer.Hello:input_type -> parking.v1.HelloRequest
+	9,  // 29: parking.v1.Peer.Hold:input_type -> parking.v1.HoldRequest
+	11, // 30: parking.v1.Peer.Digest:input_type -> parking.v1.DigestRequest
+	13, // 31: parking.v1.Peer.Pull:input_type -> parking.v1.PullRequest
+	17, // 32: parking.v1.Peer.Pass:input_type -> parking.v1.PassRequest
+	19, // 33: parking.v1.Peer.Take:input_type -> parking.v1.TakeRequest
+	21, // 34: parking.v1.Peer.Order:input_type -> parking.v1.OrderRequest
+	23, // 35: parking.v1.Peer.Kill:input_type -> parking.v1.KillRequest
+	26, // 36: parking.v1.Peer.Inject:input_type -> parking.v1.InjectRequest
+	28, // 37: parking.v1.Peer.Heal:input_type -> parking.v1.HealRequest
+	30, // 38: parking.v1.Peer.Faults:input_type -> parking.v1.FaultsRequest
+	34, // 39: parking.v1.Peer.Pause:input_type -> parking.v1.PauseRequest
+	36, // 40: parking.v1.Peer.Resume:input_type -> parking.v1.ResumeRequest
+	39, // 41: parking.v1.Peer.Testify:input_type -> parking.v1.TestifyRequest
+	40, // 42: parking.v1.Peer.Cookie:input_type -> parking.v1.CookieRequest
+	32, // 43: parking.v1.Peer.Clock:input_type -> parking.v1.ClockRequest
+	8,  // 44: parking.v1.Peer.Hello:output_type -> parking.v1.HelloReply
+	10, // 45: parking.v1.Peer.Hold:output_type -> parking.v1.HoldReply
+	12, // 46: parking.v1.Peer.Digest:output_type -> parking.v1.DigestReply
+	14, // 47: parking.v1.Peer.Pull:output_type -> parking.v1.PullChunk
+	18, // 48: parking.v1.Peer.Pass:output_type -> parking.v1.PassReply
+	20, // 49: parking.v1.Peer.Take:output_type -> parking.v1.TakeReply
+	22, // 50: parking.v1.Peer.Order:output_type -> parking.v1.OrderReply
+	24, // 51: parking.v1.Peer.Kill:output_type -> parking.v1.KillReply
+	27, // 52: parking.v1.Peer.Inject:output_type -> parking.v1.InjectReply
+	29, // 53: parking.v1.Peer.Heal:output_type -> parking.v1.HealReply
+	31, // 54: parking.v1.Peer.Faults:output_type -> parking.v1.FaultsReply
+	35, // 55: parking.v1.Peer.Pause:output_type -> parking.v1.PauseReply
+	37, // 56: parking.v1.Peer.Resume:output_type -> parking.v1.ResumeReply
+	38, // 57: parking.v1.Peer.Testify:output_type -> parking.v1.Testimony
+	41, // 58: parking.v1.Peer.Cookie:output_type -> parking.v1.CookieReply
+	33, // 59: parking.v1.Peer.Clock:output_type -> parking.v1.ClockReply
+	44, // [44:60] is the sub-list for method output_type
+	28, // [28:44] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_lot_wire_parking_proto_init() }
@@ -2934,13 +3145,19 @@ func file_lot_wire_parking_proto_init() {
 		(*OrderRequest_Crash)(nil),
 		(*OrderRequest_MoveTo)(nil),
 	}
+	file_lot_wire_parking_proto_msgTypes[40].OneofWrappers = []any{
+		(*CookieRequest_Stage)(nil),
+		(*CookieRequest_Use)(nil),
+		(*CookieRequest_Drop)(nil),
+		(*CookieRequest_Forget)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_lot_wire_parking_proto_rawDesc), len(file_lot_wire_parking_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   44,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

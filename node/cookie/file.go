@@ -10,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 )
 
 // ErrFile is wrapped by every error about a cookie file that cannot be used.
@@ -35,6 +38,57 @@ func Load(path string) (cookie string, made bool, err error) {
 		return "", false, fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	return cookie, made, nil
+}
+
+// Read returns the cookie in the file at path, as [Load] does, and makes none.
+func Read(path string) (string, error) {
+	cookie, err := read(path)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	return cookie, nil
+}
+
+// Replace puts the cookie next into the file at path, readable by its owner only
+// and whole at every moment, if former is what is there; if next is there
+// already, that is as good. It changes nothing if there is a third. A symbolic
+// link stays one. It blocks until the file is on the disk. Errors wrap [ErrFile].
+//
+// Of several processes that replace one cookie by the same other at once, all
+// succeed.
+func Replace(path, former, next string) error {
+	next = trimNewline(next)
+	if fault := fault(next); fault != "" {
+		return fmt.Errorf("%w: it %s; give 1 to %d bytes", ErrInvalid, fault, MaxLen)
+	}
+	there, err := read(path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	case there == next:
+		return nil
+	case there != trimNewline(former):
+		return fmt.Errorf("%w: %s holds a third cookie, which is left there", ErrFile, path)
+	}
+	if path, err = filepath.EvalSymlinks(path); err == nil {
+		err = renameio.WriteFile(path, []byte(next+"\n"), 0o600, renameio.IgnoreUmask())
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	return nil
+}
+
+// Replaceable says why [Replace] would fail for want of permissions, or nil.
+func Replaceable(path string) error {
+	target, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		err = unix.Access(filepath.Dir(target), unix.W_OK|unix.X_OK)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s cannot be replaced: %w", ErrFile, path, err)
+	}
+	return nil
 }
 
 // read returns the cookie in the file at path. A symbolic link is followed,
@@ -79,7 +133,7 @@ func create(path string) (bool, error) {
 		return false, fmt.Errorf("make %s: %w", path, err)
 	}
 	defer os.Remove(f.Name())
-	if _, err = f.WriteString(random() + "\n"); err == nil {
+	if _, err = f.WriteString(Random() + "\n"); err == nil {
 		err = f.Sync()
 	}
 	if closed := f.Close(); err == nil {
@@ -95,8 +149,8 @@ func create(path string) (bool, error) {
 	return err == nil, err
 }
 
-// random returns 32 characters that hold 160 random bits.
-func random() string {
+// Random returns a new cookie: 32 characters that hold 160 random bits.
+func Random() string {
 	var bits [20]byte
 	rand.Read(bits[:]) // never fails
 	return base32.StdEncoding.EncodeToString(bits[:])

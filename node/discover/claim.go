@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -21,13 +22,14 @@ var ErrNameTaken = errors.New("discover: name taken")
 // called by several goroutines at once.
 type Claim struct {
 	dir     string
-	id      ID
-	paths   paths
 	port    int
 	started time.Time
 
-	mu   sync.Mutex
-	lock *os.File // nil once released
+	mu    sync.Mutex
+	id    ID
+	paths paths
+	lock  *os.File // nil once released
+	entry Entry    // as it was published; without an address before
 }
 
 // ClaimName takes a name in dir, which it makes if it is missing, and removes
@@ -79,7 +81,11 @@ func (c *Claim) Port() int { return c.port }
 // Socket returns the path at which the node should listen for terminals;
 // there is nothing at it yet. Whoever listens sets the permissions, and closes
 // the listener before the claim is released.
-func (c *Claim) Socket() string { return c.paths.socket }
+func (c *Claim) Socket() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paths.socket
+}
 
 // Publish puts the node in view, or changes what is seen of it: its address
 // as HOST:PORT, at which it must be reachable already, and its incarnation. A
@@ -89,12 +95,6 @@ func (c *Claim) Publish(addr string, incarnation uint64) error {
 	if _, err := splitAddr(addr); err != nil {
 		return err
 	}
-	data, err := json.Marshal(Entry{
-		ID: c.id, Addr: addr, PID: os.Getpid(), Incarnation: incarnation, Started: c.started.UTC(),
-	})
-	if err != nil {
-		return fmt.Errorf("discover: publish %s: %w", c.id.Name, err)
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	guard, err := lockDir(c.dir)
@@ -102,13 +102,94 @@ func (c *Claim) Publish(addr string, incarnation uint64) error {
 		return err
 	}
 	defer unlock(guard)
+	if err := c.held("publish"); err != nil {
+		return err
+	}
+	c.entry = Entry{ID: c.id, Addr: addr, PID: os.Getpid(), Incarnation: incarnation, Started: c.started.UTC(), Retired: c.entry.Retired}
+	return c.write()
+}
+
+// held reports whether the claim is still this process's; both locks are held.
+func (c *Claim) held(what string) error {
 	if c.lock == nil || !stillAt(c.lock, c.paths.lock) {
-		return fmt.Errorf("discover: publish %s: the claim has been released, or %s removed", c.id.Name, c.paths.lock)
+		return fmt.Errorf("discover: %s %s: the claim has been released, or %s removed", what, c.id.Name, c.paths.lock)
+	}
+	return nil
+}
+
+// write puts the entry in view; both locks are held.
+func (c *Claim) write() error {
+	data, err := json.Marshal(c.entry)
+	if err != nil {
+		return fmt.Errorf("discover: publish %s: %w", c.id.Name, err)
 	}
 	if err := c.paths.writeFile(c.paths.entry, data); err != nil {
 		return unusable(err)
 	}
 	return nil
+}
+
+// Become changes the cookie by which the node is known here: its entry and its
+// socket go by the new fingerprint from now on, and terminals stay connected.
+// retired are the cookies it had before. If a living process has the name under
+// that cookie, nothing is changed and the error wraps [ErrNameTaken].
+func (c *Claim) Become(fingerprint string, retired []string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := c.id
+	id.Fingerprint = fingerprint
+	if err := id.validate(); err != nil {
+		return err
+	}
+	retired = retired[max(0, len(retired)-maxRetired):]
+	guard, err := lockDir(c.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock(guard)
+	if err := c.held("become"); err != nil {
+		return err
+	}
+	if fingerprint == c.id.Fingerprint {
+		c.entry.Retired = retired
+		return c.rewrite()
+	}
+	p := pathsOf(c.dir, id.stem())
+	lock, err := tryLock(p.lock, os.O_RDWR|os.O_CREATE, 0)
+	if errors.Is(err, errHeld) {
+		return taken(id, p)
+	}
+	if err != nil {
+		return unusable(err)
+	}
+	p.retire()
+	if err := writePID(lock); err != nil {
+		os.Remove(p.lock)
+		unlock(lock)
+		return unusable(err)
+	}
+	// The socket keeps its listener under another name.
+	if err := os.Rename(c.paths.socket, p.socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		os.Remove(p.lock)
+		unlock(lock)
+		return unusable(err)
+	}
+	oldPaths, oldLock := c.paths, c.lock
+	c.id, c.paths, c.lock = id, p, lock
+	c.entry.ID, c.entry.Retired = id, retired
+	err = c.rewrite()
+	os.Remove(oldPaths.entry)
+	os.Remove(oldPaths.lock)
+	unlock(oldLock)
+	return err
+}
+
+// rewrite is write for an entry that is in view.
+func (c *Claim) rewrite() error {
+	if c.entry.Addr == "" {
+		return nil
+	}
+	return c.write()
 }
 
 // Release takes the node out of view and gives its name back; its port stays

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,7 +42,7 @@ func TestLifeOfAClaim(t *testing.T) {
 		t.Errorf("started %v after the test", since)
 	}
 	want := Entry{ID: id("larry"), Addr: "127.0.0.1:7946", Socket: c.Socket(), PID: os.Getpid(), Incarnation: 1<<63 + 1, Started: e.Started}
-	if e != want {
+	if !reflect.DeepEqual(e, want) {
 		t.Errorf("List: %+v, want %+v", e, want)
 	}
 	if err := c.Publish("[::1]:7947", 1); err != nil {

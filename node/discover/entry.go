@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -30,7 +31,11 @@ type Entry struct {
 	PID         int       `json:"pid"`
 	Incarnation uint64    `json:"incarnation,string"` // drawn anew at each start
 	Started     time.Time `json:"started"`
+	Retired     []string  `json:"retired,omitempty"` // fingerprints of cookies that this node had, and has not any more
 }
+
+// maxRetired bounds how many of those an entry tells.
+const maxRetired = 4
 
 var (
 	word        = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
@@ -99,6 +104,9 @@ func decode(stem string, data []byte) (Entry, error) {
 	}
 	if e.PID <= 0 {
 		return Entry{}, fmt.Errorf("discover: entry %s: pid %d", stem, e.PID)
+	}
+	if len(e.Retired) > maxRetired || slices.ContainsFunc(e.Retired, func(f string) bool { return !fingerprint.MatchString(f) }) {
+		return Entry{}, fmt.Errorf("discover: entry %s: retired cookies", stem)
 	}
 	if e.stem() != stem {
 		return Entry{}, fmt.Errorf("discover: entry %s is that of %s", stem, e.stem())

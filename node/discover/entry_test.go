@@ -2,6 +2,7 @@ package discover
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -54,7 +55,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%s: %v", again, err)
 		}
 		back.Started = e.Started
-		if back != e {
+		if !reflect.DeepEqual(back, e) {
 			t.Fatalf("%+v became %+v", e, back)
 		}
 	})

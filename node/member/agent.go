@@ -58,6 +58,7 @@ type Config struct {
 type Agent struct {
 	serf    *serf.Serf
 	gossip  *gossiper
+	keys    *memberlist.Keyring
 	events  chan []byte
 	changes chan struct{}
 	done    chan struct{}
@@ -68,7 +69,12 @@ type Agent struct {
 func New(cfg Config) (*Agent, error) {
 	logger := newLogger(cfg.Log)
 	incoming := make(chan serf.Event, 512)
+	keys, err := memberlist.NewKeyring(nil, cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("member: %w", err)
+	}
 	conf := cfg.serf()
+	conf.MemberlistConfig.Keyring = keys
 	conf.EventCh = incoming
 	conf.Logger, conf.MemberlistConfig.Logger = logger, logger
 	s, err := serf.Create(conf)
@@ -77,6 +83,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a := &Agent{
 		serf:    s,
+		keys:    keys,
 		events:  make(chan []byte, 4096),
 		changes: make(chan struct{}, 1),
 		done:    make(chan struct{}),

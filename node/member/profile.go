@@ -38,7 +38,6 @@ func (c Config) serf() *serf.Config {
 		ml.GossipInterval = c.Gossip
 	}
 	ml.Transport = c.Transport
-	ml.SecretKey = c.Key
 	ml.Label = c.Cluster
 	ml.GossipNodes = 3
 	ml.RetransmitMult = 4

@@ -46,7 +46,7 @@ type Lane struct {
 // Lane opens one. It blocks for a connection's time, and ends with ctx, or with
 // the link.
 func (l *Link) Lane(ctx context.Context) (*Lane, error) {
-	c, err := l.dialTLS(ctx, l.lane)
+	c, err := l.dialTLS(ctx, laneProtocol)
 	if err != nil {
 		return nil, err
 	}

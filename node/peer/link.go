@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -50,20 +51,31 @@ type Link struct {
 	dialer Dialer
 	addr   string
 	name   string
-	tls    *tls.Config
-	lane   *tls.Config
-	http   *http.Transport
+	creds  Credentials
+	http   atomic.Pointer[http.Transport] // for calls from now on
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{} // open ones
+	round  int                // how often the link was renewed
 	peer   cookie.Identity    // at the end of the latest
 	closed bool
+}
+
+// Credentials are what a node proves itself by, and judges others: a
+// [cookie.Ring], or a single [cookie.Certificate].
+type Credentials interface {
+	// Client returns a configuration for one connection to the node of that name.
+	Client(peer string, protocols ...string) *tls.Config
+	// Server returns a configuration for accepting any number.
+	Server(protocols ...string) *tls.Config
 }
 
 // conn is an open connection of a link.
 type conn struct {
 	net.Conn
-	link *Link
+	link  *Link
+	round int // in which it was made
+	lane  bool
 }
 
 func (c *conn) Close() error {
@@ -75,35 +87,98 @@ func (c *conn) Close() error {
 
 // NewLink returns a link to the node at addr, which must be the one called
 // name unless name is empty. It does not connect yet.
-func NewLink(d Dialer, cert *cookie.Certificate, name, addr string) *Link {
-	l := &Link{dialer: d, addr: addr, name: name, tls: cert.Client(name, protocol), lane: cert.Client(name, laneProtocol), conns: make(map[*conn]struct{})}
+func NewLink(d Dialer, creds Credentials, name, addr string) *Link {
+	l := &Link{dialer: d, addr: addr, name: name, creds: creds, conns: make(map[*conn]struct{})}
+	l.http.Store(l.transport())
+	l.PeerClient = wireconnect.NewPeerClient(&http.Client{Transport: latest{l}}, "https://"+addr,
+		connect.WithReadMaxBytes(maxMessage), connect.WithAcceptCompression("gzip", nil, nil)) // it is packed already
+	return l
+}
+
+// transport returns a way for calls that has no connection yet.
+func (l *Link) transport() *http.Transport {
 	var h2 http.Protocols
 	h2.SetHTTP2(true)
-	l.http = &http.Transport{
-		Protocols:          &h2,
-		DialTLSContext:     l.dial,
+	return &http.Transport{
+		Protocols: &h2,
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return l.dialTLS(ctx, protocol)
+		},
 		DisableCompression: true,
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout: 5 * time.Second, // a silent link is looked at,
 			PingTimeout:     2 * time.Second, // and given up
 		},
 	}
-	l.PeerClient = wireconnect.NewPeerClient(&http.Client{Transport: l.http}, "https://"+addr,
-		connect.WithReadMaxBytes(maxMessage), connect.WithAcceptCompression("gzip", nil, nil)) // it is packed already
-	return l
 }
 
-func (l *Link) dial(ctx context.Context, _, _ string) (net.Conn, error) { return l.dialTLS(ctx, l.tls) }
+// latest sends each call by the way that is the link's at that moment.
+type latest struct{ link *Link }
 
-// dialTLS makes a connection, which ends with the link.
-func (l *Link) dialTLS(ctx context.Context, config *tls.Config) (net.Conn, error) {
+func (t latest) RoundTrip(r *http.Request) (*http.Response, error) {
+	return t.link.http.Load().RoundTrip(r)
+}
+
+// renewLook is how often a link that is renewed looks whether the calls that
+// were under way have ended.
+const renewLook = 20 * time.Millisecond
+
+// Renew has all calls from now on go by a new connection, made with what the
+// link's credentials are by now. Those that are under way end on theirs. Lanes
+// are closed at once: what was on one is carried again. It does not block; drain
+// does until the old connections are closed, which it sees to when the calls on
+// them have ended, or ctx has.
+func (l *Link) Renew() (drain func(ctx context.Context)) {
+	l.mu.Lock()
+	l.round++
+	before := l.round
+	l.mu.Unlock()
+	old := l.http.Swap(l.transport())
+	for _, c := range l.madeBefore(before, true) {
+		_ = c.Close()
+	}
+	return func(ctx context.Context) {
+		for open := true; open; {
+			old.CloseIdleConnections()
+			rest := time.NewTimer(renewLook)
+			select {
+			case <-rest.C:
+				open = len(l.madeBefore(before, false)) > 0
+			case <-ctx.Done():
+				open = false
+			}
+			rest.Stop()
+		}
+		for _, c := range l.madeBefore(before, false) {
+			_ = c.Close()
+		}
+	}
+}
+
+// madeBefore returns the open connections, or only the lanes', of earlier rounds.
+func (l *Link) madeBefore(round int, lanes bool) (old []*conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		if c.round < round && (c.lane || !lanes) {
+			old = append(old, c)
+		}
+	}
+	return old
+}
+
+// dialTLS makes a connection for that protocol, which ends with the link.
+func (l *Link) dialTLS(ctx context.Context, protocol string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
+	l.mu.Lock()
+	round := l.round // what is made now may have older credentials, if it is renewed meanwhile
+	l.mu.Unlock()
 	dialled, err := l.dialer.Dial(l.addr, l.name, dialTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDial, err)
 	}
-	raw := &conn{dialled, l}
+	raw := &conn{Conn: dialled, link: l, round: round, lane: protocol == laneProtocol}
 	l.mu.Lock()
 	closed := l.closed
 	l.conns[raw] = struct{}{}
@@ -112,10 +187,19 @@ func (l *Link) dialTLS(ctx context.Context, config *tls.Config) (net.Conn, error
 		raw.Close()
 		return nil, fmt.Errorf("%w: %w", ErrDial, net.ErrClosed)
 	}
-	c := tls.Client(raw, config)
+	c := tls.Client(raw, l.creds.Client(l.name, protocol))
 	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("%w: %w", ErrDial, cookie.Classify(err))
+	}
+	if c.ConnectionState().NegotiatedProtocol == cookie.Retired {
+		defer raw.Close()
+		_ = raw.SetDeadline(time.Now().Add(dialTimeout))
+		why, err := cookie.ReadRetirement(c)
+		if err == nil {
+			err = why
+		}
+		return nil, fmt.Errorf("%w: %w", ErrDial, err)
 	}
 	id, err := cookie.Peer(c.ConnectionState())
 	if err != nil {
@@ -159,5 +243,5 @@ func (l *Link) Close() {
 	for _, c := range open {
 		_ = c.Close()
 	}
-	l.http.CloseIdleConnections()
+	l.http.Load().CloseIdleConnections()
 }

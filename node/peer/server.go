@@ -27,12 +27,18 @@ type Handlers struct {
 	// Refuse is told what came and was turned away before it got to the others:
 	// what is "connection" or "lane", from an address or a node.
 	Refuse func(what, from string, err error)
+	// Why is what a dialler is told with whom cookie.Retired was negotiated; nil
+	// if it never is.
+	Why func(tls.ConnectionState) (cookie.Retirement, bool)
 }
+
+// farewell is how long a dialler may take to be told why it is turned away.
+const farewell = 2 * time.Second
 
 // Serve hands other nodes' calls on l, and what comes by their lanes, to h,
 // until ctx ends, and returns when the handlers have. A handler finds its caller
 // with Caller.
-func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h Handlers, logger *slog.Logger) error {
+func Serve(ctx context.Context, l net.Listener, creds Credentials, h Handlers, logger *slog.Logger) error {
 	mux := http.NewServeMux()
 	mux.Handle(wireconnect.NewPeerHandler(h.Calls, connect.WithReadMaxBytes(maxMessage)))
 	var h2 http.Protocols
@@ -54,10 +60,21 @@ func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h Hand
 			}
 		})
 	}
+	retired := func(_ *http.Server, c *tls.Conn, _ http.Handler) {
+		calls.during(func() {
+			_ = c.SetDeadline(time.Now().Add(farewell))
+			if id, err := cookie.Peer(c.ConnectionState()); err == nil && h.Why != nil {
+				h.Refuse("connection", id.Name, errRetired)
+				if why, ok := h.Why(c.ConnectionState()); ok {
+					_ = cookie.WriteRetirement(c, why)
+				}
+			}
+		})
+	}
 	srv := &http.Server{
 		Handler:           calls.Wrap(identified(mux)),
-		TLSConfig:         cert.Server(protocol, laneProtocol),
-		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){laneProtocol: lane},
+		TLSConfig:         creds.Server(protocol, laneProtocol),
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){laneProtocol: lane, cookie.Retired: retired},
 		Protocols:         &h2,
 		ReadHeaderTimeout: 5 * time.Second,
 		ErrorLog:          log.New(lines{logger, h.Refuse}, "", 0),
@@ -77,6 +94,9 @@ func Serve(ctx context.Context, l net.Listener, cert *cookie.Certificate, h Hand
 	}
 	return err
 }
+
+// errRetired is what is wrong with whoever still has the old cookie.
+var errRetired = errors.New("peer: a cookie that was rotated away")
 
 type callerKey struct{}
 

@@ -43,17 +43,28 @@ func Listen(path string) (net.Listener, error) {
 		_ = os.Remove(tmp)
 		return nil, err
 	}
-	return &socket{l, path}, nil
+	made, err := os.Lstat(path)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return &socket{l, path, made}, nil
 }
 
-// socket removes its file when it is closed.
+// socket removes its file when it is closed, if it is there still: a node whose
+// cookie is rotated moves it.
 type socket struct {
 	net.Listener
 	path string
+	made os.FileInfo
 }
 
 func (s *socket) Close() error {
-	return errors.Join(s.Listener.Close(), os.Remove(s.path))
+	err := s.Listener.Close()
+	if there, gone := os.Lstat(s.path); gone == nil && os.SameFile(there, s.made) {
+		err = errors.Join(err, os.Remove(s.path))
+	}
+	return err
 }
 
 // Server serves one node's terminals.

@@ -109,6 +109,8 @@ type directory struct {
 	dir, name string
 }
 
+func (*directory) Accept(_, _ []string) error { return nil }
+
 func (d *directory) Neighbours() (out []node.Neighbour, err error) {
 	all, err := discover.List(d.dir)
 	for _, e := range all {

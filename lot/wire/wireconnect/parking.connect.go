@@ -65,6 +65,8 @@ const (
 	PeerResumeProcedure = "/parking.v1.Peer/Resume"
 	// PeerTestifyProcedure is the fully-qualified name of the Peer's Testify RPC.
 	PeerTestifyProcedure = "/parking.v1.Peer/Testify"
+	// PeerCookieProcedure is the fully-qualified name of the Peer's Cookie RPC.
+	PeerCookieProcedure = "/parking.v1.Peer/Cookie"
 	// PeerClockProcedure is the fully-qualified name of the Peer's Clock RPC.
 	PeerClockProcedure = "/parking.v1.Peer/Clock"
 )
@@ -97,6 +99,8 @@ type PeerClient interface {
 	Resume(context.Context, *connect.Request[wire.ResumeRequest]) (*connect.Response[wire.ResumeReply], error)
 	// Testify tells the callee's state and history.
 	Testify(context.Context, *connect.Request[wire.TestifyRequest]) (*connect.ServerStreamForClient[wire.Testimony], error)
+	// Cookie takes a step of a rotation to another cookie.
+	Cookie(context.Context, *connect.Request[wire.CookieRequest]) (*connect.Response[wire.CookieReply], error)
 	// Clock puts the callee's wall clock off.
 	Clock(context.Context, *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error)
 }
@@ -196,6 +200,12 @@ func NewPeerClient(httpClient connect.HTTPClient, baseURL string, opts ...connec
 			connect.WithSchema(peerMethods.ByName("Testify")),
 			connect.WithClientOptions(opts...),
 		),
+		cookie: connect.NewClient[wire.CookieRequest, wire.CookieReply](
+			httpClient,
+			baseURL+PeerCookieProcedure,
+			connect.WithSchema(peerMethods.ByName("Cookie")),
+			connect.WithClientOptions(opts...),
+		),
 		clock: connect.NewClient[wire.ClockRequest, wire.ClockReply](
 			httpClient,
 			baseURL+PeerClockProcedure,
@@ -221,6 +231,7 @@ type peerClient struct {
 	pause   *connect.Client[wire.PauseRequest, wire.PauseReply]
 	resume  *connect.Client[wire.ResumeRequest, wire.ResumeReply]
 	testify *connect.Client[wire.TestifyRequest, wire.Testimony]
+	cookie  *connect.Client[wire.CookieRequest, wire.CookieReply]
 	clock   *connect.Client[wire.ClockRequest, wire.ClockReply]
 }
 
@@ -294,6 +305,11 @@ func (c *peerClient) Testify(ctx context.Context, req *connect.Request[wire.Test
 	return c.testify.CallServerStream(ctx, req)
 }
 
+// Cookie calls parking.v1.Peer.Cookie.
+func (c *peerClient) Cookie(ctx context.Context, req *connect.Request[wire.CookieRequest]) (*connect.Response[wire.CookieReply], error) {
+	return c.cookie.CallUnary(ctx, req)
+}
+
 // Clock calls parking.v1.Peer.Clock.
 func (c *peerClient) Clock(ctx context.Context, req *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error) {
 	return c.clock.CallUnary(ctx, req)
@@ -327,6 +343,8 @@ type PeerHandler interface {
 	Resume(context.Context, *connect.Request[wire.ResumeRequest]) (*connect.Response[wire.ResumeReply], error)
 	// Testify tells the callee's state and history.
 	Testify(context.Context, *connect.Request[wire.TestifyRequest], *connect.ServerStream[wire.Testimony]) error
+	// Cookie takes a step of a rotation to another cookie.
+	Cookie(context.Context, *connect.Request[wire.CookieRequest]) (*connect.Response[wire.CookieReply], error)
 	// Clock puts the callee's wall clock off.
 	Clock(context.Context, *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error)
 }
@@ -422,6 +440,12 @@ func NewPeerHandler(svc PeerHandler, opts ...connect.HandlerOption) (string, htt
 		connect.WithSchema(peerMethods.ByName("Testify")),
 		connect.WithHandlerOptions(opts...),
 	)
+	peerCookieHandler := connect.NewUnaryHandler(
+		PeerCookieProcedure,
+		svc.Cookie,
+		connect.WithSchema(peerMethods.ByName("Cookie")),
+		connect.WithHandlerOptions(opts...),
+	)
 	peerClockHandler := connect.NewUnaryHandler(
 		PeerClockProcedure,
 		svc.Clock,
@@ -458,6 +482,8 @@ func NewPeerHandler(svc PeerHandler, opts ...connect.HandlerOption) (string, htt
 			peerResumeHandler.ServeHTTP(w, r)
 		case PeerTestifyProcedure:
 			peerTestifyHandler.ServeHTTP(w, r)
+		case PeerCookieProcedure:
+			peerCookieHandler.ServeHTTP(w, r)
 		case PeerClockProcedure:
 			peerClockHandler.ServeHTTP(w, r)
 		default:
@@ -523,6 +549,10 @@ func (UnimplementedPeerHandler) Resume(context.Context, *connect.Request[wire.Re
 
 func (UnimplementedPeerHandler) Testify(context.Context, *connect.Request[wire.TestifyRequest], *connect.ServerStream[wire.Testimony]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Testify is not implemented"))
+}
+
+func (UnimplementedPeerHandler) Cookie(context.Context, *connect.Request[wire.CookieRequest]) (*connect.Response[wire.CookieReply], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("parking.v1.Peer.Cookie is not implemented"))
 }
 
 func (UnimplementedPeerHandler) Clock(context.Context, *connect.Request[wire.ClockRequest]) (*connect.Response[wire.ClockReply], error) {
