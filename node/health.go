@@ -57,10 +57,10 @@ func (s *stage) now() string {
 func (n *Node) Readiness() (ready bool, why string) {
 	what := n.stage.now()
 	switch {
-	case n.hasEnded():
-		return false, "ended"
 	case what != "":
 		return false, what
+	case n.hasEnded():
+		return false, "ended"
 	case !n.isReady():
 		return false, "starting"
 	case n.unmet():

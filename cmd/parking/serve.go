@@ -64,7 +64,7 @@ func served(ctx context.Context, s settings, log *slog.Logger, remark func(text 
 		return err
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
-	begin := []any{"version", version + revision(), "profile", s.Profile}
+	begin := []any{"version", built().String(), "profile", s.Profile}
 	if h.web != nil {
 		begin = append(begin, "web", h.web.addr())
 	}

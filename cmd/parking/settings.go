@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -106,7 +105,7 @@ func addHostedFlags(f *pflag.FlagSet, d settings) {
 	f.StringArray("join", nil, "a node to join, as `HOST:PORT` (repeatable)")
 	f.String("discover", d.Discover, "`HOW` to find nodes: host, dns:NAME[:PORT] or none")
 	f.String("dns-server", "", "name server to ask for it, as `HOST:PORT`, instead of the system's")
-	f.String("bind", d.Bind, "`ADDR[:PORT]` to listen on; a free port, if none is given")
+	f.String("bind", d.Bind, "`ADDR[:PORT]` to listen on, or an interface's name; a free port, if none is given")
 	f.String("pod-ip", "", "the pod's `IP`, to listen on and be reached by, at port 7946 unless --bind has one")
 	f.Int("gates", d.Gates, "`N` gates, if this node founds the cluster")
 	f.Int("spaces", d.Spaces, "`N` spaces, if this node founds the cluster")
@@ -226,38 +225,6 @@ func isHostPort(s string) bool {
 	host, port, err := net.SplitHostPort(s)
 	n, bad := strconv.ParseUint(port, 10, 16)
 	return err == nil && host != "" && bad == nil && n > 0
-}
-
-func (s *settings) parseBind() error {
-	if ap, err := netip.ParseAddrPort(s.Bind); err == nil {
-		s.addr, s.port = ap.Addr(), int(ap.Port())
-		return nil
-	}
-	a, err := netip.ParseAddr(strings.Trim(s.Bind, "[]"))
-	if err != nil {
-		return fmt.Errorf("--bind %.80q is not ADDR or ADDR:PORT, with an IP address", s.Bind)
-	}
-	s.addr, s.port = a, 0
-	return nil
-}
-
-// podPort is the gossip's port on a pod's address.
-const podPort = 7946
-
-// parsePodIP reads the pod's address, which rules over that of --bind, but not over
-// its port.
-func (s *settings) parsePodIP() error {
-	if s.PodIP == "" {
-		return nil
-	}
-	ip, err := netip.ParseAddr(s.PodIP)
-	if err != nil || ip.IsUnspecified() {
-		return fmt.Errorf("--pod-ip %.80q is not the IP address of a pod, such as status.podIP", s.PodIP)
-	}
-	if s.addr = ip.Unmap(); s.port == 0 {
-		s.port = podPort
-	}
-	return nil
 }
 
 // options returns how answers are rendered for a terminal, or for none.

@@ -42,7 +42,7 @@ func listen(s settings, last int, log *slog.Logger) (member.Transport, error) {
 		return nil, fmt.Errorf("port %d on %s is in use; give --bind another, or none for a free one", s.port, s.addr)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w; give --bind an address of this host", s.Bind, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w; give --bind an address of this host", s.addr, err)
 	}
 	return t, nil
 }

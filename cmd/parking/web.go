@@ -53,7 +53,7 @@ func openWeb(s settings, n *node.Node, log *slog.Logger, remark func(string)) (*
 	case err != nil:
 		return nil, fmt.Errorf("cannot listen on %s: %w; give --metrics an address of this host, or off", s.Metrics, err)
 	}
-	figures, err := telemetry.New(n, telemetry.Config{Version: version + revision(), Process: true, Log: log})
+	figures, err := telemetry.New(n, telemetry.Config{Version: built().String(), Process: true, Log: log})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -105,7 +105,7 @@ func handler(s settings, n *node.Node, metrics http.Handler) http.Handler {
 	if s.Pprof {
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { tell(w, true, strings.TrimSpace(list.String())) })

@@ -24,8 +24,9 @@ var ErrFile = errors.New("cookie: unusable cookie file")
 // so at once exactly one makes it and all return the same cookie. The
 // directory must exist.
 //
-// A file that others can read is refused, as is anything that is not a
-// regular file with a cookie in it. Load reads no more than a cookie's length
+// A file that others can read is refused, unless it belongs to another user and
+// only its group can, which then this process is in. So is anything that is not
+// a regular file with a cookie in it. Load reads no more than a cookie's length
 // and does not block on a pipe. Errors wrap [ErrFile].
 func Load(path string) (cookie string, made bool, err error) {
 	cookie, err = read(path)
@@ -110,8 +111,8 @@ func read(path string) (string, error) {
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%s is not a regular file", path)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return "", fmt.Errorf("%s can be used by others (mode %04o); run chmod 600 %[1]s", path, mode)
+	if err := guarded(path, info); err != nil {
+		return "", err
 	}
 	text, err := io.ReadAll(io.LimitReader(f, MaxLen+int64(len("\r\n"))+1))
 	if err != nil {
@@ -122,6 +123,25 @@ func read(path string) (string, error) {
 		return "", fmt.Errorf("%s %s; put 1 to %d bytes there, or remove it and have one made", path, fault, MaxLen)
 	}
 	return cookie, nil
+}
+
+// guarded returns an error if others than those for whom it is can use the file.
+// One of this user's is for nobody else. One that belongs to another user may be
+// for a group that this process is in: so a secret comes into a container that
+// does not run as root.
+func guarded(path string, info fs.FileInfo) error {
+	mode := info.Mode().Perm()
+	owner := -1
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		owner = int(stat.Uid)
+	}
+	switch {
+	case mode&0o077 == 0, mode&0o037 == 0 && owner >= 0 && owner != os.Getuid():
+		return nil
+	case owner != os.Getuid():
+		return fmt.Errorf("%s can be used by others (mode %04o), and belongs to another user; give it mode 0440 and a group that only this process is in: in Kubernetes, by fsGroup and defaultMode: 0400", path, mode)
+	}
+	return fmt.Errorf("%s can be used by others (mode %04o); run chmod 600 %[1]s", path, mode)
 }
 
 // create makes the file at path with a new cookie and reports whether it was

@@ -147,3 +147,29 @@ func TestLoadInManyProcessesAtOnce(t *testing.T) {
 		t.Errorf("%d processes made the file, want 1", makers)
 	}
 }
+
+// A secret that is mounted in a container belongs to root, and to a group that the
+// process is in.
+func TestLoadReadsAnotherUsersForThisGroup(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	path := filepath.Join(t.TempDir(), "cookie")
+	if err := os.WriteFile(path, []byte("limozeen\n"), 0o440); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, 65532, 65532); err != nil {
+		t.Fatal(err)
+	}
+	for mode, fine := range map[os.FileMode]bool{0o400: true, 0o440: true, 0o640: true, 0o444: false, 0o460: false, 0o450: false} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		switch got, _, err := Load(path); {
+		case fine && (got != "limozeen" || err != nil):
+			t.Errorf("mode %v: %q, %v", mode, got, err)
+		case !fine && (err == nil || !strings.Contains(err.Error(), "fsGroup")):
+			t.Errorf("mode %v: %q, %v", mode, got, err)
+		}
+	}
+}

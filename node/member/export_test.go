@@ -8,6 +8,9 @@ const (
 	MaxWave  = maxWave
 	Envelope = envelope
 	Pause    = pause
+
+	LANPacket = lanPacket
+	Checksum  = checksum
 )
 
 // A Gossiper is an agent's, for a queue of the test's own.

@@ -25,6 +25,9 @@ const (
 // Ethernet frame that a tunnel wraps once more, by IPv6 at that, has room for it.
 const lanPacket = 1400
 
+// checksum is what memberlist adds to a packet and does not reckon with.
+const checksum = 5
+
 // serf returns the settings of the profile: what is Serf's is alike in all.
 func (c Config) serf() *serf.Config {
 	ml := memberlist.DefaultLANConfig()
@@ -83,7 +86,7 @@ func laptop(ml *memberlist.Config) {
 
 func lan(ml *memberlist.Config) {
 	ml.GossipInterval = 100 * time.Millisecond // news does not wait for it: see gossiper
-	ml.UDPBufferSize = lanPacket
+	ml.UDPBufferSize = lanPacket - checksum
 	ml.HandoffQueueDepth = 4096
 	ml.ProbeInterval = time.Second
 	ml.ProbeTimeout = 500 * time.Millisecond
