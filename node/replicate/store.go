@@ -43,6 +43,7 @@ type Store struct {
 	probe   *probe.Bus
 	push    func([]crdt.Mutation) // set before the first Update
 	made    atomic.Uint64         // mutations of this replica's own
+	wall    wall
 
 	outMu  sync.Mutex
 	outbox [][]crdt.Mutation // as they were made
@@ -120,7 +121,7 @@ const joinPart = 1024
 func (s *Store) join(ms []crdt.Mutation, tally *probe.Merged) (refused error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	arrivals := arrivals{probe: s.probe}
+	arrivals := arrivals{probe: s.probe, wall: &s.wall}
 	defer arrivals.tell()
 	for i := range ms {
 		if err := s.doc.Believe(&ms[i]); err != nil {
@@ -142,19 +143,33 @@ func (s *Store) join(ms []crdt.Mutation, tally *probe.Merged) (refused error) {
 	return refused
 }
 
+// wall is the host's wall clock in milliseconds, at half the price: the operating
+// system has two clocks, and time.Now reads both. It may be a second behind where
+// the wall clock was set.
+type wall struct{ base time.Time }
+
+func (w *wall) millis() int64 {
+	since := time.Since(w.base)
+	if since > time.Second {
+		w.base, since = time.Now(), 0
+	}
+	return w.base.UnixMilli() + int64((time.Duration(w.base.Nanosecond())%time.Millisecond+since)/time.Millisecond)
+}
+
 // arrivals tells how old changes are that are joined one after the other: those
 // that were made in the same millisecond together.
 type arrivals struct {
 	probe *probe.Bus
+	wall  *wall
 	now   int64 // in milliseconds since 1970; 0 before there was one
-	wall  int64 // when they were made
+	made  int64 // when they were made
 	count int
 }
 
-func (a *arrivals) add(wall int64) {
-	if wall != a.wall {
+func (a *arrivals) add(made int64) {
+	if made != a.made {
 		a.tell()
-		a.wall = wall
+		a.made = made
 	}
 	a.count++
 }
@@ -162,9 +177,9 @@ func (a *arrivals) add(wall int64) {
 func (a *arrivals) tell() {
 	if a.count > 0 && a.probe.Arrived.Wanted() {
 		if a.now == 0 { // one look at the clock for all
-			a.now = time.Now().UnixMilli()
+			a.now = a.wall.millis()
 		}
-		a.probe.Arrived.Emit(probe.Arrived{Changes: a.count, Age: time.Duration(a.now-a.wall) * time.Millisecond})
+		a.probe.Arrived.Emit(probe.Arrived{Changes: a.count, Age: time.Duration(a.now-a.made) * time.Millisecond})
 	}
 	a.count = 0
 }

@@ -35,7 +35,7 @@ func counters[V ~string](name, help, label string, values ...V) (*prometheus.Cou
 // attach counts what the bus tells, and returns what it counts with.
 func attach(bus *probe.Bus) (all []prometheus.Collector) {
 	all = append(all, users(bus)...)
-	all = append(all, deltas(bus)...)
+	all = append(all, newDeltas(bus), newArrivals(bus), announcements(bus))
 	all = append(all, pulls(bus)...)
 	return append(all, turns(bus)...)
 }
@@ -77,64 +77,6 @@ func users(bus *probe.Bus) []prometheus.Collector {
 		to.Observe(e.Took.Seconds())
 	})
 	return []prometheus.Collector{entries, exits, refusals, calls}
-}
-
-// traffic is what is counted of deltas, one way, in one lane.
-type traffic struct{ deltas, changes, bytes prometheus.Counter }
-
-// deltas counts what goes from replica to replica.
-func deltas(bus *probe.Bus) []prometheus.Collector {
-	labels := []string{"direction", "lane"}
-	vec := func(name, help string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-	}
-	count := vec("parking_deltas_total",
-		"Deltas, groups of changes that travel together: sent here to Serf once (gossip) or to each node (other lanes), and received here, again and again if they come so. What all nodes receive is more than what they send by gossip.")
-	changes := vec("parking_delta_changes_total",
-		"Changes in those deltas; of whole states (lane state) they are not counted.")
-	bytes := vec("parking_delta_bytes_total",
-		"Size of those deltas as they are encoded, before encryption and without what Serf puts around them.")
-	var sent, received [probe.Lanes]traffic
-	for lane := range probe.Lanes {
-		for direction, to := range map[string]*traffic{"sent": &sent[lane], "received": &received[lane]} {
-			l := []string{direction, lane.String()}
-			*to = traffic{count.WithLabelValues(l...), changes.WithLabelValues(l...), bytes.WithLabelValues(l...)}
-		}
-	}
-	bus.Sent.Attach(func(e probe.Sent) {
-		to := &sent[e.Lane]
-		to.deltas.Add(float64(e.Deltas))
-		to.changes.Add(float64(e.Changes))
-		to.bytes.Add(float64(e.Bytes))
-	})
-	merges, by := counters("parking_merges_total",
-		"Deltas received here, by what joining them did: all was new, some of it (partial), or nothing (known). Counted at each replica: a change that n nodes hear of is merged n-1 times at least.",
-		"outcome", "new", "partial", "known")
-	fresh, partial, known := by["new"], by["partial"], by["known"]
-	bus.Merged.Attach(func(e probe.Merged) {
-		to := &received[e.Lane]
-		to.deltas.Inc()
-		to.bytes.Add(float64(e.Bytes))
-		if e.Lane != probe.State {
-			to.changes.Add(float64(e.New + e.Known + e.Forged))
-		}
-		switch {
-		case e.New == 0:
-			known.Inc()
-		case e.Known+e.Forged == 0:
-			fresh.Inc()
-		default:
-			partial.Inc()
-		}
-	})
-	announced := counter("parking_announcements_total",
-		"Times that changes were too many to be gossiped, so that only the version went out for others to pull. Each counts on one node: sum over nodes.")
-	bus.Announced.Attach(func(probe.Announced) { announced.Inc() })
-	age := newAges("parking_convergence_seconds",
-		"Time from when an entry or exit was made on another node, by that node's clock, until it is in this replica, by this one's, in whole milliseconds. It means something only between synchronous clocks: what seems to come from the future counts as 0. Changes in whole states, and what a node fetches before it is ready, count too or not as they come singly. Counted at each replica that a change comes to.",
-		.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 300)
-	bus.Arrived.Attach(func(e probe.Arrived) { age.observe(e.Age, e.Changes) })
-	return []prometheus.Collector{count, changes, bytes, merges, announced, age}
 }
 
 // pulls counts anti-entropy, and what it and others bring that is not to be joined.
