@@ -43,15 +43,15 @@ func attach(bus *probe.Bus) (all []prometheus.Collector) {
 // users counts what users have done.
 func users(bus *probe.Bus) []prometheus.Collector {
 	entries := counter("parking_entries_total",
-		"Entries recorded at this replica, by its users or by gates that run here. Each counts on one node: sum over nodes.")
+		"Entries recorded at this replica, by its users or by gates that run here."+once)
 	exits := counter("parking_exits_total",
-		"Exits recorded at this replica, by its users or by gates that run here. Each counts on one node: sum over nodes.")
+		"Exits recorded at this replica, by its users or by gates that run here."+once)
 	bus.Recorded.Attach(func(e probe.Recorded) {
 		entries.Add(float64(e.Entries))
 		exits.Add(float64(e.Exits))
 	})
 	refusals, byCode := counters("parking_refusals_total",
-		"Commands of this node's users that changed nothing, by the reason; of those with code unknown nobody knows. Each counts where it was typed: sum over nodes.",
+		"Commands of this node's users that changed nothing, by the reason; of those with code unknown nobody knows, and they count where they were typed."+once,
 		"code", append(codes, other)...)
 	bus.Refused.Attach(func(e probe.Refused) {
 		c, known := byCode[e.Code]
@@ -62,7 +62,7 @@ func users(bus *probe.Bus) []prometheus.Collector {
 	})
 	calls := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "parking_gate_call_seconds",
-		Help:    "Time from a user's gate command until the gate's answer is in this replica, wherever the gate runs, by what came of it. Each counts where it was typed: sum over nodes.",
+		Help:    "Time from a user's gate command until the gate's answer is in this replica, wherever the gate runs, by what came of it." + once,
 		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 4},
 	}, []string{"outcome"})
 	accepted, refused, unknown := calls.WithLabelValues("accepted"), calls.WithLabelValues("refused"), calls.WithLabelValues("unknown")
@@ -86,11 +86,11 @@ func pulls(bus *probe.Bus) []prometheus.Collector {
 		names = append(names, o.String())
 	}
 	all, by := counters("parking_pulls_total",
-		"Pulls by this node, by what came: the same digest, news, a whole state; deferred because that would be needed; failed. Each counts on the node that pulls: sum over nodes.",
+		"Pulls by this node, by what came: the same digest, news, a whole state; deferred because that would be needed; failed."+once,
 		"outcome", names...)
 	took := prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "parking_pull_seconds",
-		Help:    "Time that those pulls took, but for those that found the same digest and those that failed.",
+		Help:    "Time that those pulls took, but for those that found the same digest and those that failed." + once,
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 	})
 	var outcomes [probe.Outcomes]prometheus.Counter
@@ -108,7 +108,7 @@ func pulls(bus *probe.Bus) []prometheus.Collector {
 		names = append(names, f.String())
 	}
 	rejected, why := counters("parking_rejected_messages_total",
-		"What came from outside and was turned away, as a whole or in part: malformed, claiming changes of this node's that it never made (forged), or a stranger's connection without the cookie. Each counts where it came: sum over nodes.",
+		"What came from outside and was turned away, as a whole or in part: malformed, claiming changes of this node's that it never made (forged), or a stranger's connection without the cookie."+once,
 		"reason", names...)
 	var fates [probe.Fates]prometheus.Counter
 	for f := range probe.Fates {
@@ -121,7 +121,7 @@ func pulls(bus *probe.Bus) []prometheus.Collector {
 // turns counts how members, gates and faults come and go.
 func turns(bus *probe.Bus) []prometheus.Collector {
 	members, m := counters("parking_member_changes_total",
-		"Times that another node joined, left or failed, as this node saw it since it was ready. Each node sees each: not to be summed over nodes.",
+		"Times that another node joined, left or failed, as this node saw it since it was ready."+share,
 		"change", "joined", "left", "failed")
 	joined, left, failed := m["joined"], m["left"], m["failed"]
 	bus.Member.Attach(func(e probe.Member) {
@@ -135,7 +135,7 @@ func turns(bus *probe.Bus) []prometheus.Collector {
 		}
 	})
 	gates, g := counters("parking_gate_changes_total",
-		"Times that a gate was started, was stopped or crashed on this node; after a crash it is started again, which does not count. Each counts on one node: sum over nodes.",
+		"Times that a gate was started, was stopped or crashed on this node; after a crash it is started again, which does not count."+once,
 		"change", "started", "stopped", "crashed")
 	started, stopped, crashed := g["started"], g["stopped"], g["crashed"]
 	bus.Gate.Attach(func(e probe.Gate) {
@@ -149,7 +149,7 @@ func turns(bus *probe.Bus) []prometheus.Collector {
 		}
 	})
 	faults, f := counters("parking_fault_changes_total",
-		"Times that an injected fault was imposed on this node or taken back whole. One fault of links counts on each node that has one of them.",
+		"Times that an injected fault was imposed on this node or taken back whole. One fault of links counts on each node that has one of them."+share,
 		"change", "imposed", "lifted")
 	imposed, lifted := f["imposed"], f["lifted"]
 	bus.Fault.Attach(func(e probe.Fault) {

@@ -37,13 +37,13 @@ func newDeltas(bus *probe.Bus) *deltas {
 	labels := []string{"direction", "lane"}
 	d := &deltas{
 		count: prometheus.NewDesc("parking_deltas_total",
-			"Deltas, groups of changes that travel together: sent here once to Serf (gossip) or once to each node (other lanes); received here as often as they came. By gossip all nodes receive more than all have sent.", labels, nil),
+			"Deltas, groups of changes that travel together: sent here once to Serf (gossip) or once to each node (other lanes); received here as often as they came."+share, labels, nil),
 		changes: prometheus.NewDesc("parking_delta_changes_total",
-			"Changes in those deltas; those of whole states (lane state) are not counted.", labels, nil),
+			"Changes in those deltas; those of whole states (lane state) are not counted."+share, labels, nil),
 		bytes: prometheus.NewDesc("parking_delta_bytes_total",
-			"Size of those deltas as they are encoded, before encryption and without what Serf puts around them.", labels, nil),
+			"Size of those deltas as they are encoded, before encryption and without what Serf puts around them."+share, labels, nil),
 		merges: prometheus.NewDesc("parking_merges_total",
-			"Deltas received here, by what joining them did: all was new, some of it (partial), or nothing (known). Each replica merges by itself: the sum over nodes grows with their number.", []string{"outcome"}, nil),
+			"Deltas received here, by what joining them did: all was new, some of it (partial), or nothing (known)."+share, []string{"outcome"}, nil),
 	}
 	bus.Sent.Attach(func(e probe.Sent) {
 		to := &d.sent[e.Lane]
@@ -103,7 +103,7 @@ func (d *deltas) Collect(to chan<- prometheus.Metric) {
 
 func newArrivals(bus *probe.Bus) *ages {
 	a := newAges("parking_convergence_seconds",
-		"Time from when an entry or exit was made on another node, by that node's clock, until it was joined here, by this one's, in whole milliseconds. It means something only between synchronous clocks: what seems to come from the future counts as 0. Each replica counts what comes to it; what comes in a whole state is left out.",
+		"Time from when an entry or exit was made on another node, by that node's clock, until it was joined here, by this one's, in whole milliseconds. It means something only between synchronous clocks: what seems to come from the future counts as 0. What comes in a whole state is left out."+share,
 		.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 300)
 	bus.Arrived.Attach(func(e probe.Arrived) { a.observe(e.Age, e.Changes) })
 	return a
@@ -111,7 +111,7 @@ func newArrivals(bus *probe.Bus) *ages {
 
 func announcements(bus *probe.Bus) prometheus.Collector {
 	c := counter("parking_announcements_total",
-		"Times that changes were too many to be gossiped, so that only the version went out for others to pull. Each counts on one node: sum over nodes.")
+		"Times that changes were too many to be gossiped, so that only the version went out for others to pull."+once)
 	bus.Announced.Attach(func(probe.Announced) { c.Inc() })
 	return c
 }

@@ -21,8 +21,6 @@ type gauge struct {
 	of   func(node.Gauges) float64
 }
 
-const replicated = " Replicated: the same on every node, so take max or avg over nodes, and never sum."
-
 func newGauges(n *node.Node) *gauges {
 	one := func(name, help string, of func(node.Gauges) float64) gauge {
 		return gauge{prometheus.NewDesc(name, help, nil, nil), of}
@@ -30,28 +28,28 @@ func newGauges(n *node.Node) *gauges {
 	return &gauges{
 		node: n,
 		one: []gauge{
-			one("parking_vehicles", "Vehicles in the lot, as this replica has it."+replicated,
+			one("parking_vehicles", "Vehicles in the lot, as this replica has them."+replicated,
 				func(g node.Gauges) float64 { return float64(g.Spaces.Taken) }),
 			one("parking_spaces", "Spaces of the lot."+replicated,
 				func(g node.Gauges) float64 { return float64(g.Spaces.Total) }),
 			one("parking_gates", "Gates of the lot."+replicated,
 				func(g node.Gauges) float64 { return float64(g.Gates) }),
-			one("parking_replica_digest", "The first 48 bits of the replica's digest: replicas with the same number are equal. Nothing else can be made of it, and while changes are under way the numbers of two scrapes differ.",
+			one("parking_replica_digest", "The first 48 bits of the replica's digest: replicas with the same number are equal. Nothing else can be made of it, and while changes are under way the numbers of two scrapes differ."+view,
 				func(g node.Gauges) float64 { return float64(g.Digest) }),
-			one("parking_lag_changes", "Changes that are known to be missing at this replica, while later ones of the same node are here.",
+			one("parking_lag_changes", "Changes that are known to be missing at this replica, while later ones of the same node are here."+view,
 				func(g node.Gauges) float64 { return float64(g.Lag) }),
-			one("parking_gates_here", "Gates that run on this node. Sum over nodes: parking_gates, but for moments and in partitions, in which both sides run them.",
+			one("parking_gates_here", "Gates that run on this node. Together they are parking_gates, but for moments, and for partitions, in which both sides run them."+once,
 				func(g node.Gauges) float64 { return float64(g.Here) }),
-			one("parking_queue_depth", "Changes that wait here to be pushed, and events of Serf's that wait to be gossiped.",
+			one("parking_queue_depth", "Changes that wait here to be pushed, and events of Serf's that wait to be gossiped."+view,
 				func(g node.Gauges) float64 { return float64(g.Waiting + g.Queued) }),
-			one("parking_faults", "Injected faults in force on this node.",
+			one("parking_faults", "Injected faults in force on this node. One fault of links is in force on each node that has one of them."+view,
 				func(g node.Gauges) float64 { return float64(g.Faults) }),
 		},
-		by: prometheus.NewDesc("parking_members", "Nodes in this node's view, itself too, by state; failed and left ones for a while. Each node has a view of its own: compare, do not sum.",
+		by: prometheus.NewDesc("parking_members", "Nodes in this node's view, itself too, by state; failed and left ones for a while."+view,
 			[]string{"state"}, nil),
-		sent: prometheus.NewDesc("parking_sent_bytes_total", "Bytes that this node sent to others, encrypted: Serf's packets by UDP and streams by TCP (gossip), and the node's own streams (peer). Each counts where it was sent: sum over nodes.",
+		sent: prometheus.NewDesc("parking_sent_bytes_total", "Bytes that this node sent to others, encrypted: Serf's packets by UDP and streams by TCP (gossip), and the node's own streams (peer)."+once,
 			[]string{"by"}, nil),
-		ready: prometheus.NewDesc("parking_ready", "1 once this node has joined whom it found and has caught up with them; before that, most other gauges are missing.", nil, nil),
+		ready: prometheus.NewDesc("parking_ready", "1 once this node has joined whom it found and has caught up with them; before that, most other gauges are missing."+view, nil, nil),
 	}
 }
 

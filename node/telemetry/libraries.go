@@ -40,25 +40,24 @@ func listen() ([]prometheus.Collector, error) {
 func newSink() (*sink, []prometheus.Collector) {
 	s := &sink{table: make(map[path]taker)}
 	var all []prometheus.Collector
-	const where = " Of this process: sum over nodes."
 	count := func(name, help, label string, paths map[string]path) {
 		var values []string
 		for v := range paths {
 			values = append(values, v)
 		}
-		vec, children := counters(name, help+where, label, values...)
+		vec, children := counters(name, help+share, label, values...)
 		for v, p := range paths {
 			s.table[p] = taker{add: children[v]}
 		}
 		all = append(all, vec)
 	}
 	sample := func(name, help string, scale float64, p path) {
-		c := prometheus.NewSummary(prometheus.SummaryOpts{Name: name, Help: help + where})
+		c := prometheus.NewSummary(prometheus.SummaryOpts{Name: name, Help: help + share})
 		s.table[p] = taker{observe: c, scale: scale}
 		all = append(all, c)
 	}
 	gauge := func(name, help, label string, paths map[string]path) {
-		vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, []string{label})
+		vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help + view}, []string{label})
 		for v, p := range paths {
 			s.table[p] = taker{set: vec.WithLabelValues(v)}
 		}
@@ -77,7 +76,7 @@ func newSink() (*sink, []prometheus.Collector) {
 		"intent": {"serf", "queue", "Intent"}, "event": {"serf", "queue", "Event"}, "query": {"serf", "queue", "Query"},
 	})
 
-	count("memberlist_sent_bytes_total", "Bytes that memberlist sent, before encryption.", "transport",
+	count("memberlist_sent_bytes_total", "Bytes that memberlist sent, encrypted.", "transport",
 		map[string]path{"udp": {"memberlist", "udp", "sent"}, "tcp": {"memberlist", "tcp", "sent"}})
 	count("memberlist_connections_total", "Connections of memberlist's.", "direction",
 		map[string]path{"in": {"memberlist", "tcp", "accept"}, "out": {"memberlist", "tcp", "connect"}})
@@ -92,7 +91,7 @@ func newSink() (*sink, []prometheus.Collector) {
 	sample("memberlist_push_pull_received_bytes", "Size of the member lists that came, with Serf's recent events.", 1, path{"memberlist", "size", "remote"})
 
 	one := func(name, help string, p path) {
-		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help + view})
 		s.table[p] = taker{set: g}
 		all = append(all, g)
 	}
@@ -100,7 +99,7 @@ func newSink() (*sink, []prometheus.Collector) {
 	one("memberlist_health_score", "How slow this node has to take itself to be: 0 is well, and each point makes it wait that much longer for others.", path{"memberlist", "health", "score"})
 	one("memberlist_queue_messages", "Messages that wait in memberlist's own queue, when it last looked.", path{"memberlist", "queue", "broadcasts"})
 	nodes := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "memberlist_nodes", Help: "Members by state, when this node last exchanged lists. Each node has a view of its own: compare, do not sum.",
+		Name: "memberlist_nodes", Help: "Members by state, when this node last exchanged lists." + view,
 	}, []string{"state"})
 	s.nodes = make(map[string]prometheus.Gauge)
 	for _, state := range []string{"alive", "suspect", "dead", "left"} {

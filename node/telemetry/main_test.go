@@ -29,9 +29,16 @@ type watched struct {
 	done chan error
 }
 
+// options say what nodes a test has.
+type options struct {
+	names   []string
+	change  func(*node.Config)
+	process bool // the first one has the process's figures
+}
+
 // inCluster runs f with nodes in virtual time: real ones, on the real Serf. The
 // first one has founded the cluster, and all see each other.
-func inCluster(t *testing.T, change func(*node.Config), f func(*testing.T, []*watched), names ...string) {
+func inCluster(t *testing.T, o options, f func(*testing.T, []*watched)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		seed := rand.Uint64()
@@ -51,7 +58,7 @@ func inCluster(t *testing.T, change func(*node.Config), f func(*testing.T, []*wa
 			}
 			time.Sleep(15 * time.Second) // memberlist's last probes
 		}()
-		for i, name := range names {
+		for i, name := range o.names {
 			host, err := net.Host("10.0.0.1", 7001+i)
 			if err != nil {
 				t.Fatal(err)
@@ -62,14 +69,14 @@ func inCluster(t *testing.T, change func(*node.Config), f func(*testing.T, []*wa
 			if i > 0 {
 				cfg.Join = []string{"10.0.0.1:7001"}
 			}
-			if change != nil {
-				change(&cfg)
+			if o.change != nil {
+				o.change(&cfg)
 			}
 			n := &watched{host: host, done: make(chan error, 1)}
 			if n.Node, err = node.New(cfg); err != nil {
 				t.Fatal(err)
 			}
-			if n.Telemetry, err = telemetry.New(n.Node, telemetry.Config{Version: "1"}); err != nil {
+			if n.Telemetry, err = telemetry.New(n.Node, telemetry.Config{Version: "1", Process: o.process && i == 0}); err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithCancel(context.Background())

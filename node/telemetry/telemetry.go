@@ -31,6 +31,14 @@ const (
 	scrapeTimeout = 10 * time.Second
 )
 
+// How a figure is to be read over several nodes; every help ends in one of these.
+const (
+	once       = " Counted once, where it happens: sum over nodes."
+	replicated = " Replicated, the same on every node: max over nodes, never the sum."
+	share      = " Each node counts what it does itself: the sum over nodes grows with their number."
+	view       = " Each node's own view: compare nodes, do not sum."
+)
+
 // Config says what to show beside the node.
 type Config struct {
 	Version string // of the program
@@ -85,7 +93,7 @@ func New(n *node.Node, cfg Config) (*Telemetry, error) {
 func about(name, version string) prometheus.Collector {
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "parking_build_info",
-		Help: "1, with what program this node runs and what it is called.",
+		Help: "1, with the program that this node runs, and its name." + view,
 	}, []string{"version", "goversion", "name"})
 	g.WithLabelValues(version, runtime.Version(), name).Set(1)
 	return g

@@ -10,6 +10,8 @@ import (
 	"parking/node"
 )
 
+var three = []string{"larry", "gary", "harry"}
+
 func plate(i int) lot.Plate { return lot.Plate(fmt.Sprintf("P %03d", i)) }
 
 // What nodes tell is what happened: what is counted where it happens adds up, and
@@ -18,7 +20,7 @@ func TestFiguresAreWhatHappened(t *testing.T) {
 	for _, push := range []node.Push{node.Gossip, node.Fanout} {
 		t.Run(string(push), func(t *testing.T) {
 			t.Parallel()
-			inCluster(t, func(c *node.Config) { c.Push, c.Spaces = push, node.Setting{Value: 20} }, happenings(push), "larry", "gary", "harry")
+			inCluster(t, options{names: three, change: func(c *node.Config) { c.Push, c.Spaces = push, node.Setting{Value: 20} }}, happenings(push))
 		})
 	}
 }
@@ -143,7 +145,7 @@ func happenings(push node.Push) func(*testing.T, []*watched) {
 // Members, faults, and pulls after a cut.
 func TestFiguresOfACut(t *testing.T) {
 	t.Parallel()
-	inCluster(t, nil, func(t *testing.T, all []*watched) {
+	inCluster(t, options{names: three}, func(t *testing.T, all []*watched) {
 		ctx := t.Context()
 		larry, gary, harry := all[0], all[1], all[2]
 		before := harry.scrape(t)
@@ -186,5 +188,5 @@ func TestFiguresOfACut(t *testing.T) {
 		if s["parking_faults"] != 0 || s[`parking_fault_changes_total{change="lifted"}`] != 1 {
 			t.Errorf("harry, healed: %v faults, %v lifted", s["parking_faults"], s[`parking_fault_changes_total{change="lifted"}`])
 		}
-	}, "larry", "gary", "harry")
+	})
 }
