@@ -29,7 +29,7 @@ func (c *calls) Hello(ctx context.Context, req *connect.Request[wire.HelloReques
 		reply.Refusal = "this cluster runs the ledger " + Ledger + ", not " + l
 	} else if by, rotating := n.cooks.underWay(); rotating && !n.sees(peer.Caller(ctx)) {
 		reply.Refusal = "the cluster's cookie is being rotated by " + by + "; start this node again in a moment, with the new one"
-	} else if m, taken := n.nameTaken(peer.Caller(ctx).Name, peer.Caller(ctx).Incarnation, req.Msg.GetAddr()); taken {
+	} else if m, taken := n.nameTaken(ctx, hostOf(peer.Caller(ctx)), req.Msg.GetAddr()); taken {
 		reply.Refusal = "the cluster has a node called " + m.Name + " already, at " + m.Addr + "; give another --sname"
 	} else {
 		n.callers.add(req.Msg.GetAddr())
@@ -49,31 +49,6 @@ func (n *Node) age() uint64 {
 		return 0
 	}
 	return uint64(time.Since(n.readied).Milliseconds()) + 1
-}
-
-// nameTaken returns who else has that name and is alive. A life that has just
-// ended, unnoticed yet, does not stand in the way of the next one.
-func (n *Node) nameTaken(name string, incarnation uint64, addr string) (Member, bool) {
-	m, ok := n.view.find(name)
-	switch {
-	case !ok || m.Incarnation == incarnation || m.Status != member.Alive:
-		return m, false
-	case m.Self:
-		return m, true
-	case m.Addr == addr:
-		return m, false // it has the other's port, so the other is gone
-	}
-	k, ok := n.links.to(name)
-	return m, !ok || !k.Refuses()
-}
-
-// Hold stays open until either side goes.
-func (c *calls) Hold(ctx context.Context, _ *connect.Request[wire.HoldRequest], stream *connect.ServerStream[wire.HoldReply]) error {
-	if err := stream.Send(&wire.HoldReply{}); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
 }
 
 // Digest tells this node's state in 16 bytes.

@@ -31,6 +31,12 @@ func (n *Node) Suspect(name string) {
 	}
 }
 
+// InSerf returns the member of that name as Serf has it, whatever the view says.
+func (n *Node) InSerf(name string) Member {
+	m, _ := n.view.inSerf(name)
+	return m
+}
+
 // WrapGossip puts w between the replicator and the agent; before Run only.
 func (n *Node) WrapGossip(w func(replicate.Gossip) replicate.Gossip) { n.wrapGossip = w }
 

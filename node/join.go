@@ -9,6 +9,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"parking/gates"
 	"parking/lot/wire"
 	"parking/node/cookie"
 	"parking/node/member"
@@ -202,7 +203,7 @@ func (n *Node) greet(ctx context.Context, addr string) (h *greeted, err error) {
 	}
 	// Who is asked looks whether it knows this node's name; this one has to look
 	// for the other's, or two clusters with a name in common became one.
-	if m, taken := n.nameTaken(h.name, h.life, addr); taken {
+	if m, taken := n.nameTaken(ctx, gates.Host{Node: h.name, Incarnation: h.life}, addr); taken {
 		return nil, fmt.Errorf("%w: the node at %s is called %s, as is the one at %s; end one of them", errStranger, addr, h.name, m.Addr)
 	}
 	return h, nil

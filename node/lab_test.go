@@ -36,6 +36,7 @@ type lab struct {
 	past  *archive           // the nodes' histories
 	tweak func(*lively)      // each node, before it runs
 	setup func(*node.Config) // of each node
+	gone  []*lively          // those that have vanished
 }
 
 // lively is a node that was started.
@@ -180,6 +181,7 @@ func (l *lab) launchAt(port int, name string, change ...func(*node.Config)) *liv
 		l.t.Fatal(err)
 	}
 	l.mu.Lock()
+	l.apart(host)
 	l.lives++
 	life := l.lives
 	l.mu.Unlock()

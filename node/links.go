@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type links struct {
 	dialer peer.Dialer
 	creds  peer.Credentials
 	view   *view
+	ousted func(by string, err *connect.Error) // one that a stream is held to has another in this node's place
 	log    *slog.Logger
 
 	mu     sync.Mutex
@@ -42,8 +44,8 @@ type link struct {
 	anew   context.CancelFunc // ends the stream that is held; another takes its place
 }
 
-func newLinks(d peer.Dialer, creds peer.Credentials, v *view, log *slog.Logger) *links {
-	return &links{dialer: d, creds: creds, view: v, log: log, byName: make(map[string]*link)}
+func newLinks(d peer.Dialer, creds peer.Credentials, v *view, ousted func(string, *connect.Error), log *slog.Logger) *links {
+	return &links{dialer: d, creds: creds, view: v, ousted: ousted, log: log, byName: make(map[string]*link)}
 }
 
 // sync opens links to who is alive and closes those to who is not.
@@ -119,6 +121,9 @@ func (l *links) hold(ctx context.Context, k *link) {
 			continue
 		}
 		l.log.Debug("held stream ended", "peer", k.host.Node, "err", err)
+		if refusal := new(connect.Error); errors.As(err, &refusal) && refusal.Code() == connect.CodeAlreadyExists {
+			l.ousted(k.host.Node, refusal)
+		}
 		if k.Refuses() && ctx.Err() == nil {
 			l.view.died(k.host, "connection refused")
 		}

@@ -76,6 +76,11 @@ type Node struct {
 	stage   stage       // what it is busy with before it is ready, and when it leaves
 	pulse   pulse
 
+	heirs   chan func(context.Context) // to be attended
+	probes  chan struct{}              // held by each probe
+	ousted  chan error                 // another node has this one's name
+	running sync.WaitGroup             // awaitHeirs'
+
 	callers  callers
 	mustered mustered
 	asked    asked
@@ -98,6 +103,10 @@ func New(cfg Config) (*Node, error) {
 		mended: make(chan struct{}, 1),
 		ended:  make(chan struct{}),
 		lives:  make(chan struct{}, 1),
+
+		heirs:  make(chan func(context.Context), maxHeirs),
+		probes: make(chan struct{}, maxProbes),
+		ousted: make(chan error, 1),
 
 		wrapCalls: func(h wireconnect.PeerHandler) wireconnect.PeerHandler { return h },
 		given:     given{told: make(map[string]bool)},
@@ -141,7 +150,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		return err
 	}
 	n.view = newView(n.self, n.agent, n.bus, n.probe, n.hist)
-	n.links = newLinks(n.mux, n.ring, n.view, n.log)
+	n.links = newLinks(n.mux, n.ring, n.view, n.outdone, n.log)
 	var gossip replicate.Gossip = n.agent
 	if n.wrapGossip != nil {
 		gossip = n.wrapGossip(gossip)
@@ -171,6 +180,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	wg.Go(func() { n.repl.Run(work) })
 	wg.Go(func() { n.beat(work) })
 	wg.Go(func() { n.cooks.run(work) })
+	wg.Go(func() { n.awaitHeirs(work) })
 	defer func() {
 		stop()
 		n.links.close()
@@ -217,6 +227,8 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	case <-ctx.Done():
 		n.leave()
 		return nil
+	case err := <-n.ousted: // without a farewell: it would be the other's
+		return err
 	case <-n.agent.Done():
 		return errors.New("node: the membership agent ended")
 	}

@@ -90,6 +90,10 @@ func (n *Node) meet(ctx context.Context, m Member) {
 		n.notice("%s: %v", m.Name, why)
 	}
 	switch {
+	case errors.Is(err, errRefused):
+		if n.told.first(m.Addr) { // its name may be another's by now
+			n.notice("%v; what was recorded here meanwhile is here alone", err)
+		}
 	case err != nil || link.Peer().Incarnation != m.Incarnation:
 	case m.Reason != "": // dead by our own evidence, not by Serf's
 		n.view.contacted(m.host())

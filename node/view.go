@@ -38,6 +38,9 @@ type view struct {
 	members []Member
 	since   time.Time            // when they changed last
 	dead    map[gates.Host]death // the overlay
+	heirs   map[string]heir      // by name
+	past    map[gates.Host]bool  // lives that others have replaced
+	turned  chan struct{}        // closed when one more is
 	quiet   bool                 // no events yet: this node is still joining
 }
 
@@ -56,7 +59,10 @@ const leavingLook = 200 * time.Millisecond
 const overlayFor = 10 * time.Second
 
 func newView(self gates.Host, a *member.Agent, b *bus, p *probe.Bus, h *history.Log) *view {
-	v := &view{self: self, agent: a, bus: b, probe: p, hist: h, poke: make(chan struct{}, 1), dead: make(map[gates.Host]death), quiet: true}
+	v := &view{
+		self: self, agent: a, bus: b, probe: p, hist: h, poke: make(chan struct{}, 1), dead: make(map[gates.Host]death), quiet: true,
+		heirs: make(map[string]heir), past: make(map[gates.Host]bool), turned: make(chan struct{}),
+	}
 	v.refresh()
 	return v
 }
@@ -121,7 +127,7 @@ func (v *view) refresh() bool {
 	overlaid := make(map[gates.Host]death, len(v.dead))
 	leaving := false
 	for _, m := range now {
-		m := Member{Member: m, Self: m.Name == v.self.Node}
+		m := v.inherit(Member{Member: m, Self: m.Name == v.self.Node})
 		d, ok := v.dead[m.host()]
 		if ok && time.Now().Before(d.until) && (m.Status == member.Alive || m.Status == member.Leaving) {
 			overlaid[m.host()] = d
@@ -135,6 +141,7 @@ func (v *view) refresh() bool {
 		v.members = append(v.members, m)
 	}
 	v.dead = overlaid
+	v.replaced(old, v.members)
 	events := diff(old, v.members)
 	changed := !slices.Equal(old, v.members)
 	if changed {
