@@ -90,7 +90,8 @@ func (v *view) disown(h gates.Host) {
 func (v *view) expects(h gates.Host) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.heirs[h.Node].host() == h
+	next := v.heirs[h.Node]
+	return next.host() == h && time.Now().Before(next.until)
 }
 
 // replaced remembers which lives others have replaced in view; v.mu is held.
@@ -139,11 +140,11 @@ func (v *view) over(h gates.Host) (by Member, is bool, turned <-chan struct{}) {
 // life before it, it is made known to Serf; if that one answers after all, its
 // name is its own again.
 func (n *Node) attend(ctx context.Context, next gates.Host, addr string, of Member) {
+	defer n.view.wake()
 	for failed := 0; sleep(ctx, heirLook) && n.view.expects(next); {
 		m, known := n.view.inSerf(next.Node)
 		switch {
 		case !known || m.Incarnation != of.Incarnation:
-			n.view.wake()
 			return
 		case m.Status != member.Alive:
 			if err := n.agent.Join(addr); err != nil {

@@ -209,4 +209,3 @@ func TestANameOfOneThatIsSlow(t *testing.T) {
 		}
 	})
 }
-
