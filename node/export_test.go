@@ -75,6 +75,14 @@ func (n *Node) Mark() (crdt.Digest, crdt.Version) { return n.store.Mark() }
 // Version returns what this replica has seen.
 func (n *Node) Version() crdt.Version { return n.store.Version() }
 
+// Hold calls f while nobody else can reach this node's replica.
+func (n *Node) Hold(f func()) {
+	_, _ = n.store.Update(replicate.Own, func(*crdt.Document) ([]crdt.Mutation, error) {
+		f()
+		return nil, nil
+	})
+}
+
 // LookOn bounds the log of what others may lack, and tells full whenever the lot
 // is full here, before or after a change; before Run only.
 func (n *Node) LookOn(most int, full func()) {

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,6 +131,7 @@ func TestAJoinerUnderLoad(t *testing.T) {
 		sent := larry.Status().Sent.Streams
 		l.net.SetDelay(20 * time.Millisecond) // so that being brought a state takes some time
 		gary := l.launch("gary")
+		says := l.asked(gary)
 		for larry.Status().Sent.Streams < sent+5*before {
 			time.Sleep(time.Millisecond)
 		}
@@ -144,6 +146,9 @@ func TestAJoinerUnderLoad(t *testing.T) {
 		l.settled(10 * time.Second)
 		if n := gary.Spaces().Taken; n != written {
 			t.Errorf("%d vehicles, want %d", n, written)
+		}
+		if got := says(); !strings.HasSuffix(got, "joining, catching up from larry, ready") {
+			t.Errorf("gary has said: %s", got)
 		}
 		l.crash("larry")
 		l.eventually(5*time.Second, "gary runs the gates", func() bool {

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"parking/node"
 	"parking/node/telemetry"
 	"parking/repl"
@@ -25,6 +27,8 @@ const (
 	webOff = "off"
 	// aliveWithin is how long the node's parts may take to answer /livez.
 	aliveWithin = 5 * time.Second
+	// webConns is how many connections are served at once; more wait.
+	webConns = 256
 	// webWords is how long answers that are under way have when the listener ends.
 	webWords = 200 * time.Millisecond
 )
@@ -57,10 +61,11 @@ func openWeb(s settings, n *node.Node, log *slog.Logger, remark func(string)) (*
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return &web{l, &http.Server{
+	return &web{netutil.LimitListener(l, webConns), &http.Server{
 		Handler:           handler(s, n, figures.Handler()),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      time.Minute, // a profile of the process takes 30 s
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          stdlog.New(io.Discard, "", 0), // what speaks no HTTP is hung up on
