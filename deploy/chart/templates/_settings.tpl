@@ -21,9 +21,12 @@ metrics: {{ printf "0.0.0.0:%d" (int .Values.metrics.port) | quote }} # IPv6 too
 pprof: {{ .Values.metrics.pprof }}
 {{- end }}
 
-{{/* The name that has the addresses of all pods, ready or not, and where they gossip. */}}
+{{/*
+The name that has the addresses of all pods, ready or not, and where they gossip.
+With its last dot it is looked for as it stands, and not along a search list.
+*/}}
 {{- define "parking.discover" -}}
-dns:{{ include "parking.headless" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:{{ int .Values.gossip.port }}
+dns:{{ include "parking.headless" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}.:{{ int .Values.gossip.port }}
 {{- end }}
 
 {{/*

@@ -1,0 +1,319 @@
+package charttest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	apps "k8s.io/api/apps/v1"
+	core "k8s.io/api/core/v1"
+	k8s "k8s.io/apimachinery/pkg/runtime"
+	sigsyaml "sigs.k8s.io/yaml"
+)
+
+// kubelet runs pods as processes of this host, each with an address on loopback:
+// with the command, the environment and the files that their specification says.
+// It isolates nothing.
+type kubelet struct {
+	files map[string]map[string][]byte // of ConfigMaps and Secrets, by name
+	env   []string                     // beside the pods' own
+}
+
+func newKubelet(objects []k8s.Object, env ...string) *kubelet {
+	k := &kubelet{files: make(map[string]map[string][]byte), env: env}
+	for _, c := range every[*core.ConfigMap](objects) {
+		files := make(map[string][]byte)
+		for name, text := range c.Data {
+			files[name] = []byte(text)
+		}
+		k.files["config "+c.Name] = files
+	}
+	for _, s := range every[*core.Secret](objects) {
+		k.files["secret "+s.Name] = s.Data
+	}
+	return k
+}
+
+// pod is one that was started.
+type pod struct {
+	t    *testing.T
+	ip   netip.Addr
+	spec core.Container
+	cmd  *exec.Cmd
+	env  []string
+	out  *bytes.Buffer // until it has ended
+	end  chan error
+}
+
+// start runs a pod. At the test's end it is killed, if need be.
+func (k *kubelet) start(t *testing.T, of core.Pod, ip netip.Addr) *pod {
+	t.Helper()
+	root, err := os.MkdirTemp("", "pod") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(root) })
+	p := &pod{t: t, ip: ip, spec: of.Spec.Containers[0], out: new(bytes.Buffer), end: make(chan error, 1)}
+	paths := k.mount(t, root, of.Spec)
+	for _, e := range p.spec.Env {
+		p.env = append(p.env, e.Name+"="+value(t, e, of.Name, ip, paths))
+	}
+	// All listen on the same port of all addresses, in a network of their own each.
+	p.env = append(p.env, k.env...)
+	p.env = append(p.env, fmt.Sprintf("PARKING_METRICS=%s:%d", ip, p.port("metrics")))
+	if p.spec.Command[0] != "/parking" {
+		t.Fatalf("the image has no %s", p.spec.Command[0])
+	}
+	p.cmd = exec.Command(program(t), append(p.spec.Command[1:], p.spec.Args...)...)
+	p.cmd.Env, p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.env, root, p.out, p.out
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.end <- p.cmd.Wait() }()
+	t.Cleanup(func() {
+		p.stop(os.Kill)
+		if t.Failed() {
+			t.Logf("%s at %s:\n%s", of.Name, ip, p.out)
+		}
+	})
+	return p
+}
+
+// mount makes the volumes below root and returns where each path is.
+func (k *kubelet) mount(t *testing.T, root string, spec core.PodSpec) *strings.Replacer {
+	t.Helper()
+	var moved []string
+	for _, m := range spec.Containers[0].VolumeMounts {
+		dir := filepath.Join(root, m.MountPath)
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		moved = append(moved, m.MountPath, dir)
+		for _, v := range spec.Volumes {
+			if v.Name != m.Name {
+				continue
+			}
+			files, mode := map[string][]byte(nil), os.FileMode(0o644)
+			switch {
+			case v.ConfigMap != nil:
+				files = k.files["config "+v.ConfigMap.Name]
+			case v.Secret != nil:
+				// A kubelet adds the right to read for fsGroup.
+				files, mode = k.files["secret "+v.Secret.SecretName], os.FileMode(*v.Secret.DefaultMode)
+				if spec.SecurityContext.FSGroup != nil {
+					mode |= 0o040
+				}
+			}
+			for name, text := range files {
+				if err := os.WriteFile(filepath.Join(dir, name), text, mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	return strings.NewReplacer(moved...)
+}
+
+func value(t *testing.T, e core.EnvVar, name string, ip netip.Addr, paths *strings.Replacer) string {
+	t.Helper()
+	if e.ValueFrom == nil {
+		return paths.Replace(e.Value)
+	}
+	switch f := e.ValueFrom.FieldRef; {
+	case f != nil && f.FieldPath == "metadata.name":
+		return name
+	case f != nil && f.FieldPath == "status.podIP":
+		return ip.String()
+	}
+	t.Fatalf("%s is from nowhere: %v", e.Name, e.ValueFrom)
+	return ""
+}
+
+func (p *pod) port(name string) int {
+	for _, c := range p.spec.Ports {
+		if c.Name == name {
+			return int(c.ContainerPort)
+		}
+	}
+	return 0
+}
+
+// probe reports whether the pod passes a probe.
+func (p *pod) probe(probe *core.Probe) bool {
+	url := fmt.Sprintf("http://%s:%d%s", p.ip, p.port(probe.HTTPGet.Port.String()), probe.HTTPGet.Path)
+	client := http.Client{Timeout: time.Duration(probe.TimeoutSeconds) * time.Second}
+	answer, err := client.Get(url)
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode >= 200 && answer.StatusCode < 400
+}
+
+// await waits until the pod passes a probe.
+func (p *pod) await(probe *core.Probe) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	defer cancel()
+	for tick := time.Tick(50 * time.Millisecond); !p.probe(probe); {
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			p.t.Fatalf("%s does not pass %s", p.ip, probe.HTTPGet.Path)
+		case err := <-p.end:
+			p.end <- err
+			p.t.Fatalf("%s ended: %v", p.ip, err)
+		}
+	}
+}
+
+// exec runs a command at the node's prompt, as kubectl exec does.
+func (p *pod) exec(command string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, program(p.t), "attach", "-c", command)
+	c.Env = p.env
+	out, err := c.CombinedOutput()
+	if err != nil {
+		p.t.Fatalf("%s: %s: %v\n%s", p.ip, command, err, out)
+	}
+	return string(out)
+}
+
+// stop sends a signal and returns how the process ended.
+func (p *pod) stop(s os.Signal) error {
+	_ = p.cmd.Process.Signal(s) // it may have ended
+	select {
+	case err := <-p.end:
+		p.end <- err
+		return err
+	case <-time.After(time.Minute):
+		p.t.Errorf("%s does not end", p.ip)
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// The pods as rendered make a cluster: they find each other by the headless
+// Service's name, pass their probes, outlive one of them, take it back at another
+// address, and pass helm test. What no process can show is what Kubernetes itself
+// does.
+func TestPods(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs all of 127.0.0.0/8 on the loopback interface, as Linux has it")
+	}
+	ports := freePorts(t)
+	v := values(t, fmt.Sprintf(`{gossip: {port: %d}, metrics: {port: %d}, log: {format: text}}`, ports[0], ports[1]))
+	objects := release{name: "lot", values: v}.objects(t)
+	set := one[*apps.StatefulSet](t, objects)
+	c := set.Spec.Template.Spec.Containers[0]
+	names := newNameserver(t, set.Spec.ServiceName+"."+namespace+".svc.cluster.local.")
+	k := newKubelet(objects, "PARKING_DNS_SERVER="+names.addr)
+
+	addrs := make([]netip.Addr, *set.Spec.Replicas)
+	for i := range addrs {
+		addrs[i] = netip.AddrFrom4([4]byte{127, 46, 0, byte(i + 1)})
+	}
+	names.set(addrs...) // it tells of pods that are not ready
+	pods := make([]*pod, len(addrs))
+	launch := func(i int, ip netip.Addr) {
+		of := core.Pod{ObjectMeta: set.Spec.Template.ObjectMeta, Spec: set.Spec.Template.Spec}
+		of.Name = fmt.Sprintf("%s-%d", set.Name, i)
+		pods[i] = k.start(t, of, ip)
+	}
+	for i, ip := range addrs {
+		launch(i, ip)
+	}
+	for _, p := range pods {
+		p.await(c.StartupProbe)
+		p.await(c.ReadinessProbe)
+	}
+	for _, p := range pods {
+		p.exec("await members 3 30s")
+	}
+	pods[0].exec(`track_entry "ABC 123" 1`)
+	pods[1].exec(`await vehicle "ABC 123" 30s`)
+
+	// One dies, and comes back at another address, as pods do.
+	if err := pods[0].stop(os.Kill); err == nil {
+		t.Fatal("a killed process ended well")
+	}
+	pods[1].exec("await members 2 30s")
+	addrs[0] = netip.AddrFrom4([4]byte{127, 46, 0, 99})
+	names.set(addrs...)
+	launch(0, addrs[0])
+	pods[0].await(c.ReadinessProbe)
+	for _, p := range pods {
+		p.exec("await members 3 30s")
+		if out := p.exec("read"); !strings.Contains(out, "ABC 123") {
+			t.Errorf("%s has not what was recorded by the pod that died:\n%s", p.ip, out)
+		}
+	}
+
+	test := k.start(t, *one[*core.Pod](t, objects), netip.AddrFrom4([4]byte{127, 46, 1, 1}))
+	select {
+	case err := <-test.end:
+		test.end <- err
+		if err != nil || !strings.Contains(test.out.String(), "ABC 123") {
+			t.Errorf("helm test: %v\n%s", err, test.out)
+		}
+	case <-time.After(2 * time.Minute):
+		t.Fatal("helm test does not end")
+	}
+
+	for _, p := range pods {
+		if !p.probe(c.LivenessProbe) {
+			t.Errorf("%s would be restarted", p.ip)
+		}
+	}
+	for _, p := range pods {
+		if err := p.stop(syscall.SIGTERM); err != nil {
+			t.Errorf("%s, told to end: %v", p.ip, err)
+		}
+	}
+	if s := names.strangers(); len(s) > 0 {
+		t.Errorf("the nodes ask for other names, too: %v", s)
+	}
+}
+
+// freePorts returns two that are free on loopback.
+func freePorts(t *testing.T) (ports [2]int) {
+	t.Helper()
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports
+}
+
+// Metrics and probes are served on every address of a pod, of either family.
+func TestMetricsListenOnAllAddresses(t *testing.T) {
+	for name, values := range valueFiles(t) {
+		objects := release{name: "lot", values: values}.objects(t)
+		settings := make(map[string]any)
+		if err := sigsyaml.Unmarshal([]byte(one[*core.ConfigMap](t, objects).Data["parking.yaml"]), &settings); err != nil {
+			t.Fatal(err)
+		}
+		host, _, err := net.SplitHostPort(fmt.Sprint(settings["metrics"]))
+		if err != nil || host != "0.0.0.0" {
+			t.Errorf("%s: metrics on %v", name, settings["metrics"])
+		}
+	}
+}
