@@ -11,34 +11,38 @@ import (
 
 	core "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 )
 
 // cluster is as much of a Kubernetes API as a template's lookup sees: the Secrets
-// of one namespace.
+// and ConfigMaps of one namespace.
 type cluster struct {
 	mu      sync.Mutex
-	secrets map[string]*core.Secret
-	asked   int
+	objects map[string]runtime.Object // by secrets/NAME or configmaps/NAME
+	found   int
 }
 
 // newCluster starts one that ends with the test.
 func newCluster(t *testing.T) (*cluster, *rest.Config) {
-	c := &cluster{secrets: make(map[string]*core.Secret)}
+	c := &cluster{objects: make(map[string]runtime.Object)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, metav1.APIResourceList{
 			TypeMeta:     metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"},
 			GroupVersion: "v1",
-			APIResources: []metav1.APIResource{{Name: "secrets", SingularName: "secret", Namespaced: true, Kind: "Secret", Verbs: metav1.Verbs{"get"}}},
+			APIResources: []metav1.APIResource{
+				{Name: "secrets", SingularName: "secret", Namespaced: true, Kind: "Secret", Verbs: metav1.Verbs{"get"}},
+				{Name: "configmaps", SingularName: "configmap", Namespaced: true, Kind: "ConfigMap", Verbs: metav1.Verbs{"get"}},
+			},
 		})
 	})
-	mux.HandleFunc("GET /api/v1/namespaces/"+namespace+"/secrets/{name}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /api/v1/namespaces/"+namespace+"/{resource}/{name}", func(w http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.asked++
-		if s := c.secrets[r.PathValue("name")]; s != nil {
-			answer(w, http.StatusOK, s)
+		if o := c.objects[r.PathValue("resource")+"/"+r.PathValue("name")]; o != nil {
+			c.found++
+			answer(w, http.StatusOK, o)
 			return
 		}
 		answer(w, http.StatusNotFound, metav1.Status{
@@ -59,71 +63,86 @@ func answer(w http.ResponseWriter, code int, v any) {
 	}
 }
 
-// keep is what helm does with a rendered Secret, and kubectl with another.
-func (c *cluster) keep(s *core.Secret) {
+// keep is what helm does with what it has rendered, and kubectl with another.
+func (c *cluster) keep(objects ...runtime.Object) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.secrets[s.Name] = s
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *core.Secret:
+			c.objects["secrets/"+o.Name] = o
+		case *core.ConfigMap:
+			c.objects["configmaps/"+o.Name] = o
+		}
+	}
 }
 
 func TestCookie(t *testing.T) {
 	api, config := newCluster(t)
-	// play renders the chart and does what it says.
-	play := func(upgrade bool, text string) *core.Secret {
+	// play renders the chart, does what it says, and returns the cookie.
+	play := func(upgrade bool, text string) string {
 		t.Helper()
-		s := one[*core.Secret](t, release{"lot", values(t, text), upgrade, config}.objects(t))
-		api.keep(s)
-		return s
+		objects := release{"lot", values(t, text), upgrade, config}.objects(t)
+		api.keep(objects...)
+		return string(one[*core.Secret](t, objects).Data["cookie"])
 	}
-	const key = "cookie"
+	wrong := func(text, says string) {
+		t.Helper()
+		refuse(t, release{"lot", values(t, text), true, config}, says)
+	}
 
-	made := string(play(false, `{}`).Data[key])
+	made := play(false, `{}`)
 	if len(made) < 43 {
 		t.Fatalf("a cookie of %d characters was made", len(made))
 	}
-	if other := string(one[*core.Secret](t, release{name: "lot"}.objects(t)).Data[key]); other == made {
+	if other := string(one[*core.Secret](t, release{name: "lot"}.objects(t)).Data["cookie"]); other == made {
 		t.Fatal("two installs have the same cookie")
 	}
 	for range 2 {
-		if kept := string(play(true, `{gates: 6}`).Data[key]); kept != made {
+		if kept := play(true, `{gates: 6}`); kept != made {
 			t.Fatal("an upgrade made another cookie")
 		}
 	}
-	refuse(t, release{"lot", values(t, `cookie: {key: secret}`), true, config},
-		"the Secret lot-parking-cookie has no secret, but cookie: another cookie would part the new pods from those that run")
+	wrong(`cookie: {key: secret}`, "cookie.key: the Secret lot-parking-cookie has no secret, but cookie; leave the key as it was")
+	wrong(`cookie: {value: limozeen}`, "cookie.value is not what the Secret lot-parking-cookie holds")
 
-	// Rotated: the Secret was changed by hand, and the next upgrade leaves it.
+	// Rotated: the Secret was changed by hand, and upgrades leave it.
 	api.keep(&core.Secret{
 		TypeMeta:   metav1.TypeMeta{Kind: "Secret", APIVersion: "v1"},
 		ObjectMeta: metav1.ObjectMeta{Name: "lot-parking-cookie", Namespace: namespace},
-		Data:       map[string][]byte{key: []byte("rotated")},
+		Data:       map[string][]byte{"cookie": []byte("limozeen"), "next": []byte("limozeen")},
 	})
-	if kept := string(play(true, `{}`).Data[key]); kept != "rotated" {
-		t.Errorf("an upgrade undid a rotation: %s", kept)
+	for _, values := range []string{`{}`, `cookie: {value: limozeen}`} {
+		if kept := play(true, values); kept != "limozeen" {
+			t.Errorf("an upgrade with %s undid a rotation: %s", values, kept)
+		}
 	}
-
-	// One that is given rules, and the notes say what a change of it takes.
-	change := release{"lot", values(t, `cookie: {value: limozeen}`), true, config}
-	const warning = "cookie rotate /etc/parking/cookie/cookie"
-	if n := notes(t, change); !strings.Contains(n, warning) {
-		t.Errorf("the notes do not warn of another cookie:\n%s", n)
-	}
-	if given := string(play(true, `cookie: {value: limozeen}`).Data[key]); given != "limozeen" {
-		t.Errorf("the cookie is %s", given)
-	}
-	if n := notes(t, change); strings.Contains(n, warning) {
-		t.Errorf("the notes warn of the same cookie:\n%s", n)
-	}
-	if kept := string(play(true, `{}`).Data[key]); kept != "limozeen" {
-		t.Errorf("without the value the cookie became %s", kept)
-	}
+	wrong(`cookie: {value: sesame}`, "rotate the cookie")
 
 	existing := release{"lot", values(t, `cookie: {existingSecret: mine}`), true, config}
 	if n := every[*core.Secret](existing.objects(t)); len(n) > 0 {
 		t.Errorf("the chart makes %d Secrets beside the one that exists", len(n))
 	}
-	if api.asked == 0 {
+	if given := string(one[*core.Secret](t, release{name: "lot", values: values(t, `cookie: {value: sesame}`)}.objects(t)).Data["cookie"]); given != "sesame" {
+		t.Errorf("the cookie given is %s", given)
+	}
+	if api.found == 0 {
 		t.Fatal("nothing was looked up")
+	}
+}
+
+// What would part new pods from those that run is refused by an upgrade.
+func TestUpgradesPartNobody(t *testing.T) {
+	api, config := newCluster(t)
+	api.keep(release{name: "lot", cluster: config}.objects(t)...)
+	for text, says := range map[string]string{
+		`cluster: east`:        "cluster: the pods that run have lot-parking, and those with east would lose them",
+		`gossip: {port: 7947}`: "gossip.port: the pods that run have 7946, and those with 7947 would lose them",
+	} {
+		refuse(t, release{"lot", values(t, text), true, config}, says)
+	}
+	for _, text := range []string{`{}`, `metrics: {port: 9103}`, `{gates: 8, spaces: 7, log: {level: debug}}`, `cluster: lot-parking`} {
+		api.keep(release{"lot", values(t, text), true, config}.objects(t)...)
 	}
 }
 

@@ -3,6 +3,7 @@ package charttest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -110,15 +111,19 @@ func (k *kubelet) mount(t *testing.T, root string, spec core.PodSpec) *strings.R
 			case v.ConfigMap != nil:
 				files = k.files["config "+v.ConfigMap.Name]
 			case v.Secret != nil:
-				// A kubelet adds the right to read for fsGroup.
 				files, mode = k.files["secret "+v.Secret.SecretName], os.FileMode(*v.Secret.DefaultMode)
-				if spec.SecurityContext.FSGroup != nil {
-					mode |= 0o040
-				}
 			}
 			for name, text := range files {
-				if err := os.WriteFile(filepath.Join(dir, name), text, mode); err != nil {
+				file := filepath.Join(dir, name)
+				if err := os.WriteFile(file, text, mode); err != nil {
 					t.Fatal(err)
+				}
+				// In a pod such a file is root's, and fsGroup may read it. Only root can
+				// give a file to another user than the process's.
+				if v.Secret != nil && spec.SecurityContext.FSGroup != nil && os.Getuid() == 0 {
+					if err := errors.Join(os.Chown(file, 65534, os.Getgid()), os.Chmod(file, mode|0o040)); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 		}
@@ -280,7 +285,9 @@ func TestPods(t *testing.T) {
 		}
 	}
 	for _, p := range pods {
-		if err := p.stop(syscall.SIGTERM); err != nil {
+		// It left, and says which signal ended it.
+		var end *exec.ExitError
+		if err := p.stop(syscall.SIGTERM); !errors.As(err, &end) || end.ExitCode() != 128+int(syscall.SIGTERM) {
 			t.Errorf("%s, told to end: %v", p.ip, err)
 		}
 	}

@@ -8,7 +8,7 @@ pod knows for itself alone is in its environment.
 {{- end -}}
 cluster: {{ default (include "parking.fullname" .) .Values.cluster | quote }}
 discover: {{ include "parking.discover" . | quote }}
-bind: {{ printf ":%d" (int .Values.gossip.port) | quote }}
+bind: {{ printf ":%d" (int .Values.gossip.port) | quote }} # of the pod's address
 profile: {{ .Values.profile }}
 gates: {{ int .Values.gates }}
 spaces: {{ int64 .Values.spaces }}
