@@ -51,6 +51,7 @@ func newKubelet(objects []k8s.Object, env ...string) *kubelet {
 type pod struct {
 	t    *testing.T
 	ip   netip.Addr
+	root string
 	spec core.Container
 	cmd  *exec.Cmd
 	env  []string
@@ -66,7 +67,7 @@ func (k *kubelet) start(t *testing.T, of core.Pod, ip netip.Addr) *pod {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
-	p := &pod{t: t, ip: ip, spec: of.Spec.Containers[0], out: new(bytes.Buffer), end: make(chan error, 1)}
+	p := &pod{t: t, ip: ip, root: root, spec: of.Spec.Containers[0], out: new(bytes.Buffer), end: make(chan error, 1)}
 	paths := k.mount(t, root, of.Spec)
 	for _, e := range p.spec.Env {
 		p.env = append(p.env, e.Name+"="+value(t, e, of.Name, ip, paths))
@@ -279,6 +280,15 @@ func TestPods(t *testing.T) {
 		t.Fatal("helm test does not end")
 	}
 
+	rotate(t, k, pods, one[*core.Secret](t, objects).Name)
+	if err := pods[2].stop(os.Kill); err == nil {
+		t.Fatal("a killed process ended well")
+	}
+	pods[1].exec("await members 2 30s")
+	launch(2, addrs[2])
+	pods[2].await(c.ReadinessProbe)
+	pods[2].exec("await members 3 30s") // it has the cookie of the others
+
 	for _, p := range pods {
 		if !p.probe(c.LivenessProbe) {
 			t.Errorf("%s would be restarted", p.ip)
@@ -294,6 +304,24 @@ func TestPods(t *testing.T) {
 	if s := names.strangers(); len(s) > 0 {
 		t.Errorf("the nodes ask for other names, too: %v", s)
 	}
+}
+
+// rotate changes the cookie as docs/kubernetes.md tells: the new one comes beside
+// the old, the nodes take it, the Secret follows.
+func rotate(t *testing.T, k *kubelet, pods []*pod, secret string) {
+	t.Helper()
+	files, next := k.files["secret "+secret], []byte("sesame-sesame")
+	const path = "/etc/parking/cookie/next"
+	for _, p := range pods {
+		if err := os.WriteFile(filepath.Join(p.root, path), next, 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := pods[1].exec("cookie rotate " + filepath.Join(pods[1].root, path))
+	if strings.Count(out, "rotated") < 1+len(pods) {
+		t.Errorf("not every node has the new cookie:\n%s", out)
+	}
+	files["cookie"] = next
 }
 
 // freePorts returns two that are free on loopback.
