@@ -29,7 +29,7 @@ func TestTheTableOfValues(t *testing.T) {
 		}
 		rows++
 		name, preset := strings.Trim(cells[1], " `"), strings.Trim(cells[2], " `")
-		var value any = map[string]any(c.Values)
+		var value any = c.Values
 		for part := range strings.SplitSeq(name, ".") {
 			m, _ := value.(map[string]any)
 			v, ok := m[part]
