@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"parking/node/discover/dns/dnstest"
 )
 
 // patience bounds every wait of a test, on a machine busy with other things.
@@ -45,7 +48,14 @@ func TestMain(m *testing.M) {
 //	signal SIGNAL NAME      send the node a signal
 //	ended NAME CODE         wait until the node has ended, with that code
 //	gone GLOB               wait until there is no such file
+//
+// At $NAMESERVER is a name server: lot.test is at 127.0.0.2 and 127.0.0.3, at
+// neither of which anybody listens on $PORT yet; _gossip._tcp.lot.test is both.
 func TestScripts(t *testing.T) {
+	names, port := dnstest.Start(t), freePort(t)
+	srv := "_gossip._tcp.lot.test. SRV 0 0 " + port
+	names.Set("lot.test. A 127.0.0.2", "lot.test. A 127.0.0.3", srv+" a.lot.test.", srv+" b.lot.test.",
+		"a.lot.test. A 127.0.0.2", "b.lot.test. A 127.0.0.3")
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
@@ -53,6 +63,8 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", home)
 			e.Setenv("PARKING_RUNTIME_DIR", filepath.Join(e.WorkDir, "run"))
 			e.Setenv("GORACE", "atexit_sleep_ms=0")
+			e.Setenv("NAMESERVER", names.Addr)
+			e.Setenv("PORT", port)
 			s := &script{background: make(map[string]*background)}
 			e.Values[scriptKey{}] = s
 			e.Defer(s.close)
@@ -62,6 +74,17 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "node": startNode, "starting": launch, "told": told, "signal": sendSignal, "ended": ended, "gone": gone,
 		},
 	})
+}
+
+// freePort returns a port that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 type scriptKey struct{}
