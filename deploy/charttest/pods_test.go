@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,7 +22,6 @@ import (
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	k8s "k8s.io/apimachinery/pkg/runtime"
-	sigsyaml "sigs.k8s.io/yaml"
 )
 
 // kubelet runs pods as processes of this host, each with an address on loopback:
@@ -29,11 +29,14 @@ import (
 // It isolates nothing.
 type kubelet struct {
 	files map[string]map[string][]byte // of ConfigMaps and Secrets, by name
-	env   []string                     // beside the pods' own
+	names *nameserver
+	// All pods have one network, so each has the port for metrics on its own
+	// address only. Else, as in Kubernetes, on all that there are.
+	crowded bool
 }
 
-func newKubelet(objects []k8s.Object, env ...string) *kubelet {
-	k := &kubelet{files: make(map[string]map[string][]byte), env: env}
+func newKubelet(objects []k8s.Object, names *nameserver) *kubelet {
+	k := &kubelet{files: make(map[string]map[string][]byte), names: names}
 	for _, c := range every[*core.ConfigMap](objects) {
 		files := make(map[string][]byte)
 		for name, text := range c.Data {
@@ -72,9 +75,10 @@ func (k *kubelet) start(t *testing.T, of core.Pod, ip netip.Addr) *pod {
 	for _, e := range p.spec.Env {
 		p.env = append(p.env, e.Name+"="+value(t, e, of.Name, ip, paths))
 	}
-	// All listen on the same port of all addresses, in a network of their own each.
-	p.env = append(p.env, k.env...)
-	p.env = append(p.env, fmt.Sprintf("PARKING_METRICS=%s:%d", ip, p.port("metrics")))
+	p.env = append(p.env, "PARKING_DNS_SERVER="+k.names.addr)
+	if k.crowded {
+		p.env = append(p.env, "PARKING_METRICS="+p.at("metrics"))
+	}
 	if p.spec.Command[0] != "/parking" {
 		t.Fatalf("the image has no %s", p.spec.Command[0])
 	}
@@ -156,9 +160,14 @@ func (p *pod) port(name string) int {
 	return 0
 }
 
+// at returns where a port of the pod is.
+func (p *pod) at(port string) string {
+	return net.JoinHostPort(p.ip.String(), strconv.Itoa(p.port(port)))
+}
+
 // probe reports whether the pod passes a probe.
 func (p *pod) probe(probe *core.Probe) bool {
-	url := fmt.Sprintf("http://%s:%d%s", p.ip, p.port(probe.HTTPGet.Port.String()), probe.HTTPGet.Path)
+	url := "http://" + p.at(probe.HTTPGet.Port.String()) + probe.HTTPGet.Path
 	client := http.Client{Timeout: time.Duration(probe.TimeoutSeconds) * time.Second}
 	answer, err := client.Get(url)
 	if err != nil {
@@ -227,7 +236,8 @@ func TestPods(t *testing.T) {
 	set := one[*apps.StatefulSet](t, objects)
 	c := set.Spec.Template.Spec.Containers[0]
 	names := newNameserver(t, set.Spec.ServiceName+"."+namespace+".svc.cluster.local.")
-	k := newKubelet(objects, "PARKING_DNS_SERVER="+names.addr)
+	k := newKubelet(objects, names)
+	k.crowded = true
 
 	addrs := make([]netip.Addr, *set.Spec.Replicas)
 	for i := range addrs {
@@ -338,17 +348,26 @@ func freePorts(t *testing.T) (ports [2]int) {
 	return ports
 }
 
-// Metrics and probes are served on every address of a pod, of either family.
-func TestMetricsListenOnAllAddresses(t *testing.T) {
-	for name, values := range valueFiles(t) {
-		objects := release{name: "lot", values: values}.objects(t)
-		settings := make(map[string]any)
-		if err := sigsyaml.Unmarshal([]byte(one[*core.ConfigMap](t, objects).Data["parking.yaml"]), &settings); err != nil {
-			t.Fatal(err)
-		}
-		host, _, err := net.SplitHostPort(fmt.Sprint(settings["metrics"]))
-		if err != nil || host != "0.0.0.0" {
-			t.Errorf("%s: metrics on %v", name, settings["metrics"])
-		}
+// A pod may have an address of the other family, and its probes come there.
+func TestAPodOfIPv6(t *testing.T) {
+	if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		t.Skip("needs IPv6 on the loopback interface: ", err)
+	} else {
+		l.Close()
+	}
+	ports := freePorts(t)
+	v := values(t, fmt.Sprintf(`{replicas: 1, gossip: {port: %d}, metrics: {port: %d}, log: {format: text}}`, ports[0], ports[1]))
+	objects := release{name: "six", values: v}.objects(t)
+	set := one[*apps.StatefulSet](t, objects)
+	names := newNameserver(t, set.Spec.ServiceName+"."+namespace+".svc.cluster.local.")
+	names.set(netip.IPv6Loopback())
+	of := core.Pod{ObjectMeta: set.Spec.Template.ObjectMeta, Spec: set.Spec.Template.Spec}
+	of.Name = set.Name + "-0"
+	p := newKubelet(objects, names).start(t, of, netip.IPv6Loopback())
+	c := of.Spec.Containers[0]
+	p.await(c.StartupProbe)
+	p.await(c.ReadinessProbe)
+	if out := p.exec("members"); !strings.Contains(out, p.at("gossip-tcp")) {
+		t.Errorf("the node is not at %s:\n%s", p.at("gossip-tcp"), out)
 	}
 }
