@@ -187,6 +187,9 @@ func TestServe(t *testing.T) {
 	h := newHost(t)
 	larry := h.serve("larry", "--gates", "2").ready()
 	larry.wants("/livez", 200, "ok")
+	if code, words := larry.probe("/metrics"); code != 200 || !strings.Contains(words, `parking_ready{cluster="parking"} 1`) {
+		t.Errorf("/metrics: %d %.300s", code, words)
+	}
 	if code, words := larry.probe("/"); code != 200 || !strings.Contains(words, "/readyz ") || strings.Contains(words, "pprof") {
 		t.Errorf("the list of what there is is answered with %d:\n%s", code, words)
 	}
