@@ -25,9 +25,11 @@ import (
 type hosted struct {
 	*node.Node
 	cluster string
+	log     *slog.Logger
 	engine  *repl.Engine
 	claim   *discover.Claim
 	socket  net.Listener
+	berth   *berth
 	web     *web // nil: there is none
 }
 
@@ -43,7 +45,7 @@ func hostNode(s settings, log *slog.Logger, remark func(text string)) (_ *hosted
 		return nil, err
 	}
 	id := discover.ID{Name: s.Name, Cluster: s.Cluster, Fingerprint: keys.Fingerprint()}
-	h := &hosted{cluster: s.Cluster}
+	h := &hosted{cluster: s.Cluster, berth: &berth{ip: s.addr, addrs: net.InterfaceAddrs}, log: log}
 	if h.claim, err = discover.ClaimName(dir, id); err != nil {
 		return nil, err
 	}
@@ -68,7 +70,7 @@ func hostNode(s settings, log *slog.Logger, remark func(text string)) (_ *hosted
 	if h.Node, err = node.New(cfg); err != nil {
 		return nil, err
 	}
-	if h.web, err = openWeb(s, h.Node, log, remark); err != nil {
+	if h.web, err = openWeb(s, h.Node, h.berth, log, remark); err != nil {
 		return nil, err
 	}
 	if h.socket, err = attach.Listen(h.claim.Socket()); err != nil {
@@ -104,6 +106,10 @@ func (h *hosted) start(ctx context.Context) (life context.Context, wait func() e
 		return h.Run(life)
 	})
 	group.Go(func() error { return server.Serve(life, h.socket) })
+	group.Go(func() error {
+		h.berth.watch(life, h.log)
+		return nil
+	})
 	if h.web != nil {
 		group.Go(func() error { return h.web.serve(probed) })
 	}

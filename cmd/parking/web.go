@@ -43,7 +43,7 @@ type web struct {
 // openWeb listens where the settings say so; nil is nowhere. The default's port
 // may be another node's of this host: who did not ask for the listener has a node
 // without one.
-func openWeb(s settings, n *node.Node, log *slog.Logger, remark func(string)) (*web, error) {
+func openWeb(s settings, n *node.Node, at *berth, log *slog.Logger, remark func(string)) (*web, error) {
 	if s.Metrics == webOff {
 		return nil, nil
 	}
@@ -62,7 +62,7 @@ func openWeb(s settings, n *node.Node, log *slog.Logger, remark func(string)) (*
 		return nil, errors.Join(err, l.Close())
 	}
 	return &web{netutil.LimitListener(l, webConns), &http.Server{
-		Handler:           handler(s, n, figures.Handler()),
+		Handler:           handler(s, n, at, figures.Handler()),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      time.Minute, // a profile of the process takes 30 s
@@ -79,7 +79,7 @@ type page struct {
 }
 
 // pages are what the listener has, apart from the list of them.
-func pages(s settings, n *node.Node, metrics http.Handler) []page {
+func pages(s settings, n *node.Node, at *berth, metrics http.Handler) []page {
 	all := []page{
 		{"/metrics", "what the node does, for Prometheus", metrics},
 		{"/livez", "is the process alive", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -90,6 +90,9 @@ func pages(s settings, n *node.Node, metrics http.Handler) []page {
 		})},
 		{"/readyz", "has the node joined and caught up, and does it not leave", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			ready, why := n.Readiness()
+			if lost := at.why(); ready && lost != "" {
+				ready, why = false, lost
+			}
 			tell(w, ready, why)
 		})},
 	}
@@ -100,10 +103,10 @@ func pages(s settings, n *node.Node, metrics http.Handler) []page {
 }
 
 // handler routes requests to the pages.
-func handler(s settings, n *node.Node, metrics http.Handler) http.Handler {
+func handler(s settings, n *node.Node, at *berth, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	var list strings.Builder
-	for _, p := range pages(s, n, metrics) {
+	for _, p := range pages(s, n, at, metrics) {
 		mux.Handle("GET "+p.path, p.handler)
 		fmt.Fprintf(&list, "%-15s %s\n", p.path, p.help)
 	}
