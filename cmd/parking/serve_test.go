@@ -358,7 +358,9 @@ func TestRollingRestart(t *testing.T) {
 	}
 	for _, name := range names {
 		s := services[name]
+		begin := time.Now()
 		s.term()
+		gone := time.Since(begin)
 		if !strings.Contains(s.log.String(), `"msg":"left"`) {
 			t.Errorf("%s did not leave in good order", name)
 		}
@@ -368,7 +370,9 @@ func TestRollingRestart(t *testing.T) {
 				services[other].wants("/readyz", 200, "ok")
 			}
 		}
+		begin = time.Now()
 		services[name] = h.serve(name, "--ack", "1").ready()
+		t.Logf("%s was gone %v after TERM, and ready %v after its start", name, gone, time.Since(begin))
 		h.run("attach", name, "-c", "await members 3", "-c", "rebalance", "-c", "await gates 3 nodes")
 	}
 	stop()
