@@ -24,6 +24,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{`metrics: {port: 7946}`, "gossip.port and metrics.port are both 7946; one pod needs two ports"},
 		{`cluster: Lot_7`, "/cluster': 'Lot_7' does not match pattern"},
 		{`cookie: {value: a, existingSecret: b}`, "cookie.value and cookie.existingSecret exclude each other: give one"},
+		{`cookie: {value: "  "}`, "/cookie/value': '  ' does not match pattern"},
 		{`cookie: {key: ../../cookie}`, "/cookie/key': '../../cookie' does not match pattern"},
 		{`resources: {limits: {memory: half a gig}}`, "/resources/limits/memory': 'half a gig' does not match pattern"},
 		{`resources: {limits: {memory: 268435456}}`, "/resources/limits/memory': got number, want string"},
