@@ -1,6 +1,7 @@
 # parking in an image of its own: a static program and nothing else.
 #
 #   docker build -t parking .
+#   docker build -t parking:1.2.3 --build-arg VERSION=1.2.3 .
 #
 # Without a registry, deploy/local.Dockerfile makes the same image from a
 # program that was built outside.
@@ -10,9 +11,10 @@ COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 # All of the checkout, .git too: Go stamps the program with its commit.
 COPY . .
-ARG TARGETOS TARGETARCH
+ARG TARGETOS TARGETARCH VERSION
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w" -o /out/parking ./cmd/parking
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath \
+    -ldflags="-s -w ${VERSION:+-X main.version=$VERSION}" -o /out/parking ./cmd/parking
 WORKDIR /out/run
 
 FROM scratch

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,13 +146,35 @@ func (c *container) probe(ctx context.Context, path string) (status int, words s
 	return answer.StatusCode, strings.TrimSpace(string(b)), err
 }
 
+// ready waits until the node's probe is green, and returns how long that was after
+// begin.
+func (c *container) ready(begin time.Time) time.Duration {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), containerPatience)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, words, err := c.probe(ctx, "/readyz")
+		if err == nil && status == http.StatusOK {
+			return time.Since(begin)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			c.t.Fatalf("%s is not ready: %d %s, %v", c.name, status, words, err)
+		}
+	}
+}
+
 // A logged is a line of what a node logs.
 type logged struct {
 	Time time.Time
 	Msg  string
 }
 
-// logs returns what the node has logged. Lines that are not JSON are an error.
+// logs returns what the node has logged, all its lives. A line that is not JSON is
+// an error.
 func (c *container) logs() (all []logged, err error) {
 	out, err := exec.CommandContext(c.t.Context(), "docker", "logs", c.name).CombinedOutput()
 	if err != nil {
@@ -167,25 +190,75 @@ func (c *container) logs() (all []logged, err error) {
 	return all, nil
 }
 
-// resident returns the memory in use by the container's process, in bytes: its own
-// and the part of the program's file that is mapped.
-func (c *container) resident() (anon, file int, err error) {
-	b, err := os.ReadFile("/proc/" + c.inspect("{{.State.Pid}}") + "/status")
+// told returns when the node last logged something with such an end.
+func (c *container) told(end string) time.Time {
+	c.t.Helper()
+	all, err := c.logs()
 	if err != nil {
-		return 0, 0, err
+		c.t.Fatal(err)
+	}
+	for _, l := range slices.Backward(all) {
+		if strings.HasSuffix(l.Msg, end) {
+			return l.Time
+		}
+	}
+	c.t.Fatalf("%s has not logged %q", c.name, end)
+	return time.Time{}
+}
+
+// process returns the directory of what the kernel tells of the node's process.
+func (c *container) process() string {
+	c.t.Helper()
+	return "/proc/" + c.inspect("{{.State.Pid}}")
+}
+
+// ended returns a channel that has the time at which the node's process is gone.
+func (c *container) ended() <-chan time.Time {
+	c.t.Helper()
+	process, ended := c.process(), make(chan time.Time, 1)
+	if _, err := os.Stat(process); err != nil {
+		c.t.Fatalf("%s has no process here: %v", c.name, err)
+	}
+	ctx := c.t.Context()
+	go func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for {
+			if _, err := os.Stat(process); err != nil {
+				ended <- time.Now()
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				ended <- time.Time{}
+				return
+			}
+		}
+	}()
+	return ended
+}
+
+// resident returns the memory of the node's process in bytes: its own, and what it
+// has of the program's file.
+func (c *container) resident() (own, file int) {
+	c.t.Helper()
+	b, err := os.ReadFile(c.process() + "/status")
+	if err != nil {
+		c.t.Fatal(err)
 	}
 	for line := range strings.Lines(string(b)) {
 		name, value, _ := strings.Cut(line, ":")
 		n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
 		switch {
 		case name == "RssAnon" && err == nil:
-			anon = n << 10
+			own = n << 10
 		case name == "RssFile" && err == nil:
 			file = n << 10
 		}
 	}
-	if anon == 0 {
-		return 0, 0, errors.New("the process has no memory")
+	if own == 0 || file == 0 {
+		c.t.Fatalf("the process of %s has no memory:\n%s", c.name, b)
 	}
-	return anon, file, nil
+	return own, file
 }

@@ -1,9 +1,12 @@
 package scripts_test
 
 import (
+	"archive/tar"
 	"context"
 	"flag"
-	"net/http"
+	"io"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,9 +50,11 @@ func TestContainers(t *testing.T) {
 	t.Log("start")
 	c.up()
 	for _, k := range c.all {
+		k.ready(time.Now())
 		k.awaits("members 3")
 	}
 	c.settle()
+	c.nothingElse(larry)
 
 	t.Log("walk through")
 	larry.do(`track_entry "ABC 123" 1`)
@@ -68,13 +73,15 @@ func TestContainers(t *testing.T) {
 	c.settle()
 
 	t.Log("kill larry")
-	seen := []*awaiting{gary.await("members 2"), harry.await("members 2")}
 	moved := []*awaiting{gary.await("gates 2 nodes"), harry.await("gates 2 nodes")}
-	begin := time.Now()
+	ended, begin := larry.ended(), time.Now()
 	docker(t, "kill", larry.name)
+	end := <-ended
+	f.took("docker kill larry: until his process is gone", end.Sub(begin))
 	for i, k := range []*container{gary, harry} {
-		f.took("docker kill larry: until "+k.name+" has seen it", seen[i].holds(begin))
-		f.took("docker kill larry: until "+k.name+" sees an owner of each gate", moved[i].holds(begin))
+		moved[i].holds(begin)
+		f.took("  from then until "+k.name+" calls him failed", k.told("larry failed (connection refused)").Sub(end))
+		f.took("  and sees an owner of each gate", k.told("(larry failed)").Sub(end))
 	}
 	c.settle()
 	gary.do("track_exit 2FAST4U")
@@ -82,7 +89,12 @@ func TestContainers(t *testing.T) {
 	t.Log("start larry")
 	begin = time.Now()
 	docker(t, "start", larry.name)
-	f.took("docker start larry: until it is ready", c.untilReady(larry, begin))
+	f.took("docker start larry: until he is ready", larry.ready(begin))
+	started, err := time.Parse(time.RFC3339Nano, larry.inspect("{{.State.StartedAt}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.took("  of which since his process runs", larry.told("ready").Sub(started))
 	larry.awaits("members 3", "converged")
 	if got := larry.has(); got != "HEYYOU" {
 		t.Errorf("larry is back and has %s", got)
@@ -127,23 +139,24 @@ func TestContainers(t *testing.T) {
 	case <-t.Context().Done():
 	}
 	total := 0
-	for _, k := range c.all {
-		anon, file, err := k.resident()
-		if err != nil {
-			t.Fatal(err)
+	for _, name := range castOfHosts {
+		k := c.all[name]
+		own, file := k.resident()
+		f.weighs("memory of "+name+"'s process", own)
+		f.weighs("  and of the program's file", file)
+		total += own
+		if health := k.inspect("{{.State.Health.Status}}"); health != "healthy" {
+			t.Errorf("%s is %s", name, health)
 		}
-		f.weighs(k.name+": memory of its own", anon)
-		f.weighs(k.name+": of the program's file", file)
-		total += anon
 	}
-	f.weighs("three nodes, and the program's file once", total+size)
+	f.weighs("memory of all three", total)
 	t.Logf("docker stats:\n%s", docker(t, "stats", "--no-stream", "--format", "{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}"))
 
 	t.Log("stop gary")
 	begin = time.Now()
 	docker(t, "stop", gary.name)
 	f.took("docker stop gary", time.Since(begin))
-	if code := gary.inspect("{{.State.ExitCode}}"); code != "0" && code != "143" {
+	if code := gary.inspect("{{.State.ExitCode}}"); code != "143" {
 		t.Errorf("gary ended with %s", code)
 	}
 	larry.awaits("gates 2 nodes")
@@ -164,23 +177,43 @@ func TestContainers(t *testing.T) {
 	t.Logf("figures:\n%s", f.Render())
 }
 
-// untilReady waits until the node's probe is green, and returns how long that
-// was after begin.
-func (c *composition) untilReady(k *container, begin time.Time) time.Duration {
+// nothingElse checks that the program is all there is in a container, that it can
+// write nothing but its runtime directory, and that it is nobody of importance.
+func (c *composition) nothingElse(k *container) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), containerPatience)
 	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		status, words, err := k.probe(ctx, "/readyz")
-		if err == nil && status == http.StatusOK {
-			return time.Since(begin)
+	image := exec.CommandContext(ctx, "docker", "export", k.name)
+	out, err := image.StdoutPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := image.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	defer image.Wait()
+	var files []string
+	for r := tar.NewReader(out); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			c.t.Fatal(err)
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			c.t.Fatalf("%s is not ready: %d %s, %v", k.name, status, words, err)
+		if h.Typeflag == tar.TypeReg && h.Size > 0 {
+			files = append(files, h.Name)
+		}
+	}
+	if len(files) != 1 || files[0] != "parking" {
+		c.t.Errorf("the container has the files %q", files)
+	}
+	status, err := os.ReadFile(k.process() + "/status")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, line := range []string{"Uid:\t65532\t65532\t65532\t65532\n", "Gid:\t65532\t65532\t65532\t65532\n", "CapBnd:\t0000000000000000\n", "NoNewPrivs:\t1\n"} {
+		if !strings.Contains(string(status), line) {
+			c.t.Errorf("the process of %s has not %q:\n%s", k.name, line, status)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"parking/lot"
@@ -137,17 +138,21 @@ func (v *viewpoint) doubtful() (plates []string) {
 }
 
 // complete reports whether these see each other alive and nobody else, have the
-// same state, and agree on one node for each gate.
+// same state, and agree on one node for each gate. It asks all at once.
 func complete(all []*viewpoint) bool {
 	var names []string
 	for _, v := range all {
 		names = append(names, v.name)
 	}
 	slices.Sort(names)
-	where := all[0].gates()
-	return !strings.Contains(where, "!") && same(all) && !slices.ContainsFunc(all, func(v *viewpoint) bool {
-		return v.sees() != strings.Join(names, " ") || v.gates() != where
-	})
+	told := make([][3]string, len(all))
+	var asking sync.WaitGroup
+	for i, v := range all {
+		asking.Go(func() { told[i] = [3]string{v.sees(), v.gates(), v.digest()} })
+	}
+	asking.Wait()
+	return told[0][0] == strings.Join(names, " ") && !strings.Contains(told[0][1], "!") &&
+		!slices.ContainsFunc(told, func(other [3]string) bool { return other != told[0] })
 }
 
 // same reports whether these have the same state.
