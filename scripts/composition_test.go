@@ -28,6 +28,11 @@ func needDocker(t *testing.T) (compose []string) {
 	if exec.CommandContext(ctx, "docker", "version").Run() != nil {
 		t.Skip("no Docker daemon answers; scripts/withdocker go test ./scripts starts one, as root")
 	}
+	for _, name := range castOfHosts {
+		if exec.CommandContext(ctx, "docker", "container", "inspect", name).Run() == nil {
+			t.Skipf("there is a container called %s, and this test wants that name", name)
+		}
+	}
 	for _, c := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
 		if exec.CommandContext(ctx, c[0], append(c[1:], "version")...).Run() == nil {
 			return c
@@ -102,8 +107,8 @@ func (c *composition) up(names ...string) {
 	}
 }
 
-// network returns the name of the containers' network.
-func (c *composition) network() string { return c.project + "_lot" }
+// network is the name of the containers' network.
+const network = "parking"
 
 // running returns the views of the nodes that run.
 func (c *composition) running() (all []*viewpoint) {

@@ -76,12 +76,11 @@ func TestContainers(t *testing.T) {
 	moved := []*awaiting{gary.await("gates 2 nodes"), harry.await("gates 2 nodes")}
 	ended, begin := larry.ended(), time.Now()
 	docker(t, "kill", larry.name)
-	end := <-ended
-	f.took("docker kill larry: until his process is gone", end.Sub(begin))
+	f.took("docker kill larry: until his process is gone", (<-ended).Sub(begin))
 	for i, k := range []*container{gary, harry} {
 		moved[i].holds(begin)
-		f.took("  from then until "+k.name+" calls him failed", k.told("larry failed (connection refused)").Sub(end))
-		f.took("  and sees an owner of each gate", k.told("(larry failed)").Sub(end))
+		f.took("  until "+k.name+" calls him failed", k.told("larry failed (connection refused)").Sub(begin))
+		f.took("  until "+k.name+" sees an owner of each gate", k.told("(larry failed)").Sub(begin))
 	}
 	c.settle()
 	gary.do("track_exit 2FAST4U")
@@ -107,7 +106,7 @@ func TestContainers(t *testing.T) {
 	lost := []*awaiting{larry.await("members 2"), gary.await("members 2")}
 	alone := harry.await("members 1")
 	begin = time.Now()
-	docker(t, "network", "disconnect", c.network(), harry.name)
+	docker(t, "network", "disconnect", network, harry.name)
 	f.took("network disconnect: until larry calls harry failed", lost[0].holds(begin))
 	f.took("network disconnect: until gary does", lost[1].holds(begin))
 	f.took("network disconnect: until harry is alone", alone.holds(begin))
@@ -120,7 +119,7 @@ func TestContainers(t *testing.T) {
 	back := []*awaiting{larry.await("members 3"), gary.await("members 3"), harry.await("members 3")}
 	both := []*awaiting{larry.await("vehicle INSIDE"), gary.await("vehicle INSIDE"), harry.await("vehicle OUTSIDE")}
 	begin = time.Now()
-	docker(t, "network", "connect", "--ip", address, "--alias", harry.name, c.network(), harry.name)
+	docker(t, "network", "connect", "--ip", address, "--alias", network, network, harry.name)
 	for i, k := range []*container{larry, gary, harry} {
 		f.took("network connect: until "+k.name+" has what the other side admitted", both[i].holds(begin))
 		f.took("network connect: until "+k.name+" sees all", back[i].holds(begin))
