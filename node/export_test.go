@@ -53,6 +53,16 @@ func (n *Node) Traces(p lot.Plate) (all []crdt.Trace) {
 	return all
 }
 
+// Register returns the value that wins under a key, nil if there is none.
+func (n *Node) Register(key string) (value []byte) {
+	n.store.View(func(d *crdt.Document) {
+		if all := d.Siblings(key); len(all) > 0 {
+			value = all[0].Value
+		}
+	})
+	return value
+}
+
 // Lot returns the dots of the entries that are in this replica's lot, by plate.
 func (n *Node) Lot() map[lot.Plate][]crdt.Dot {
 	in := make(map[lot.Plate][]crdt.Dot)

@@ -13,6 +13,10 @@ import (
 // ErrMalformed is the error of every message that no correct node sends.
 var ErrMalformed = errors.New("crdt: malformed message")
 
+// ErrNewer is the error of a message with changes of a kind that a newer program
+// may make, and this one does not know. It is no ErrMalformed.
+var ErrNewer = errors.New("crdt: changes of a kind that this version of parking does not know; upgrade this node")
+
 // ErrForged is the error of what claims mutations of the very replica that it comes
 // to, which that never made. It is an ErrMalformed, too.
 var ErrForged = fmt.Errorf("%w: forged", ErrMalformed)

@@ -427,7 +427,8 @@ func (r *reader) superseded(m *Mutation, how byte, sups *[]Dot) error {
 }
 
 // Decode checks a delta and returns its mutations. Of an exit that supersedes
-// something it does not tell the plate: Document.Believe does.
+// something it does not tell the plate: Document.Believe does. If there are
+// mutations of kinds to come, it returns the others and ErrNewer.
 func Decode(delta []byte) ([]Mutation, error) {
 	if len(delta) == 0 {
 		return nil, nil
@@ -438,6 +439,7 @@ func Decode(delta []byte) ([]Mutation, error) {
 	}
 	var sups []Dot
 	ms := make([]Mutation, 0, min(1+len(r.text)/10, 1<<14))
+	var newer error
 	for len(r.text) > 0 {
 		var m Mutation
 		known, err := r.next(&m, &sups)
@@ -446,7 +448,9 @@ func Decode(delta []byte) ([]Mutation, error) {
 		}
 		if known {
 			ms = append(ms, m)
+		} else {
+			newer = ErrNewer
 		}
 	}
-	return slices.Clip(ms), nil
+	return slices.Clip(ms), newer
 }

@@ -154,7 +154,9 @@ func (st *Stager) live(data []byte) error {
 		switch {
 		case err != nil:
 			return err
-		case !known || m.Kind == Exit || len(m.Supersedes) > 0:
+		case !known:
+			return ErrNewer
+		case m.Kind == Exit || len(m.Supersedes) > 0:
 			return malformed("%v is no live value", m.Dot)
 		case !s.Version.Contains(m.Dot):
 			return malformed("%v is live but not in the context", m.Dot)

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -220,11 +221,15 @@ func (r *Replicator) lastOwn(f *flight) uint64 {
 // here.
 func (r *Replicator) Receive(ctx context.Context, from string, req *wire.PushRequest) error {
 	ms, err := crdt.Decode(req.GetDelta())
-	if err != nil {
+	if err != nil && !errors.Is(err, crdt.ErrNewer) {
 		return r.refuse("push", from, err)
 	}
+	newer := err
 	if err := r.store.Join(ms, probe.Fanout, len(req.GetDelta())); err != nil {
 		return r.refuse("push", from, err)
+	}
+	if newer != nil { // an answer would say that all of it is here
+		return r.refuse("push", from, newer)
 	}
 	if req.GetVersion() == nil {
 		return nil

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -51,7 +52,7 @@ func (r *Replicator) Look(ctx context.Context, client wireconnect.PeerClient, na
 			}
 		}
 		ms, err := crdt.Decode(c.GetDelta())
-		if err != nil {
+		if err != nil && !errors.Is(err, crdt.ErrNewer) {
 			return false, r.refuse("look", name, err)
 		}
 		if len(ms) > 0 {

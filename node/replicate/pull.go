@@ -277,7 +277,9 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 		if c.GetDelta() != nil {
 			ms, err := crdt.Decode(c.GetDelta())
 			if err != nil {
-				return from, r.refuse("pull", name, err)
+				if err = r.refuse("pull", name, err); !errors.Is(err, crdt.ErrNewer) {
+					return from, err
+				}
 			}
 			from.changes += len(ms)
 			if err := r.store.Join(ms, probe.Pull, len(c.GetDelta())); err != nil {

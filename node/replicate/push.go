@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -126,9 +127,10 @@ func (r *Replicator) hear(b []byte) (from string, err error) {
 	switch b[0] & 3 {
 	case eventDelta:
 		ms, err := crdt.Decode(b)
-		if err != nil || len(ms) == 0 {
+		if err != nil && !errors.Is(err, crdt.ErrNewer) || len(ms) == 0 {
 			return "", err
 		}
+		newer := err
 		if from = ms[0].Dot.Replica.Node(); from == r.self {
 			return from, nil
 		}
@@ -137,6 +139,7 @@ func (r *Replicator) hear(b []byte) (from string, err error) {
 		}
 		r.stirred()
 		r.closeGap(from, ms)
+		return from, newer
 	case eventVersion:
 		var a wire.Announcement
 		if err := proto.Unmarshal(b[1:], &a); err != nil {
