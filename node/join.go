@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -364,7 +365,11 @@ func (n *Node) catchUp(ctx context.Context) (them company, refusal error) {
 			case errors.Is(err, errRefused):
 				refusal = err
 			default:
-				n.log.Info("first pull failed", "peer", name, "err", err)
+				level := slog.LevelInfo
+				if n.isReady() { // it is tried again and again, until they have met
+					level = slog.LevelDebug
+				}
+				n.log.Log(ctx, level, "first pull failed", "peer", name, "err", err)
 			}
 		})
 	}

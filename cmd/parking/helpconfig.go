@@ -34,12 +34,22 @@ func addHelp(root *cobra.Command) {
 	help.AddCommand(configCommand())
 }
 
+// configCommand returns the command that tells the settings of a node, and below it
+// the one for those of a node without a prompt.
 func configCommand() *cobra.Command {
+	c := configOf("config [FLAG...]", "each setting, its value and where it comes from", addNodeFlags)
+	c.Long = "config tells each setting of a node, its value now, and where it comes from: a flag\n" +
+		"given here as to a node, the environment, the file given by --config, or the default.\n" +
+		"config serve tells those of parking serve, some of which have another default."
+	c.AddCommand(configOf("serve [FLAG...]", "the same for parking serve", addServeFlags))
+	return c
+}
+
+// configOf returns a command that tells the settings that there are flags for.
+func configOf(use, short string, add func(*pflag.FlagSet)) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "config [FLAG...]",
-		Short: "each setting, its value and where it comes from",
-		Long: "config tells each setting of a node, its value now, and where it comes from: a flag\n" +
-			"given here as to a node, the environment, the file given by --config, or the default.",
+		Use:                   use,
+		Short:                 short,
 		Args:                  noArgs,
 		DisableFlagsInUseLine: true,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -62,7 +72,7 @@ func configCommand() *cobra.Command {
 			return writeSettings(c.OutOrStdout(), rows, opt)
 		},
 	}
-	addNodeFlags(c.Flags())
+	add(c.Flags())
 	return c
 }
 

@@ -70,6 +70,9 @@ func checkLab(s settings, names []string) error {
 	if s.port != 0 && len(names) > 1 {
 		return wrong("--bind %s is one port for %d nodes; leave the port out", s.Bind, len(names))
 	}
+	if s.Metrics != webOff && s.web.Port() != 0 && len(names) > 1 {
+		return wrong("--metrics %s is one port for %d nodes; give port 0, or none", s.Metrics, len(names))
+	}
 	for i, name := range names {
 		if err := lot.CheckName("name", name); err != nil {
 			return &usageError{err}

@@ -76,7 +76,11 @@ func served(ctx context.Context, s settings, log *slog.Logger, remark func(text 
 		select {
 		case <-h.Ready():
 			shareCores(s.Profile)
-			log.Info("ready", "addr", h.Addr(), "joined", others(h.Members()), "gates", repl.GatesLine(h.Node))
+			line := []any{"addr", h.Addr()}
+			if joined := others(h.Members()); len(joined) > 0 { // else it says next that the gates run here
+				line = append(line, "joined", joined, "gates", repl.GatesLine(h.Node))
+			}
+			log.Info("ready", line...)
 		case <-ended:
 		}
 	})
