@@ -34,6 +34,7 @@ type measuring struct {
 	UnderLoad string        `koanf:"under-load"`
 	Times     int           `koanf:"times"`
 	NodeFlags []string      `koanf:"node-flag"`
+	Versus    []string      `koanf:"versus"`
 	Plots     string        `koanf:"plots"`
 	Verdict   bool          `koanf:"verdict"`
 }
@@ -70,6 +71,7 @@ func benchCommand() *cobra.Command {
 	f.String("under-load", "0", "`N` changes per second that go on during catch-up")
 	f.Int("times", d.Times, "`N` failovers, starts, or heals of each kind of broken links, in a run")
 	f.StringArray("node-flag", nil, "a `FLAG` for the nodes that are started, with its value (repeatable)")
+	f.StringArray("versus", nil, "a `FLAG` to compare by: measure without and with it, in turns (repeatable)")
 	f.Bool("verdict", false, "judge what each cluster did when it was measured; fail if a promise was broken")
 	f.String("format", defaults().Format, "`FORMAT` of the report: table or json")
 	f.String("plots", "", "write plots as SVG to a `DIR`, which is made if need be")
@@ -194,7 +196,7 @@ func (s *settings) benchConfig(names []string) (cfg bench.Config, err error) {
 	cfg.Verdict = s.Verdict
 	cfg.Runs, cfg.Duration, cfg.Writers, cfg.Times = s.Runs, s.Duration, s.Writers, s.Times
 	if s.Attach != "" {
-		for _, name := range []string{"nodes", "node-flag"} {
+		for _, name := range []string{"nodes", "node-flag", "versus"} {
 			if s.typed(name) {
 				return cfg, fmt.Errorf("--%s is about nodes that bench starts; leave out --attach, or it", name)
 			}
@@ -218,17 +220,29 @@ func (s *settings) benchConfig(names []string) (cfg bench.Config, err error) {
 			return cfg, fmt.Errorf("--size: %w", err)
 		}
 	}
-	for _, f := range s.NodeFlags {
+	if len(s.Versus) > 0 && s.Plots != "" {
+		return cfg, errors.New("--plots draws sweeps, and --versus makes none; leave out one of them")
+	}
+	if cfg.Flags, err = nodeFlags("node-flag", s.NodeFlags); err != nil {
+		return cfg, err
+	}
+	cfg.Versus, err = nodeFlags("versus", s.Versus)
+	return cfg, err
+}
+
+// nodeFlags splits what was given as flags for nodes.
+func nodeFlags(flag string, given []string) (all []string, err error) {
+	for _, f := range given {
 		words, err := shellquote.Split(f)
 		if err == nil {
 			err = process.CheckFlags(words)
 		}
 		if err != nil {
-			return cfg, fmt.Errorf("--node-flag %.80q: %w", f, err)
+			return nil, fmt.Errorf("--%s %.80q: %w", flag, f, err)
 		}
-		cfg.Flags = append(cfg.Flags, words...)
+		all = append(all, words...)
 	}
-	return cfg, nil
+	return all, nil
 }
 
 // targets returns the nodes of the cluster that the node of that name is in,

@@ -33,6 +33,7 @@ type Config struct {
 
 	Process process.Config // how nodes are started
 	Flags   []string       // of these nodes
+	Versus  []string       // more flags: each is measured without them, and with, in turns
 	Targets []Target       // nodes to measure instead of starting any: all of a cluster that run here
 
 	Hurry    context.Context // its end ends what a running cluster is cleaned up of; nil: it never does
@@ -90,6 +91,9 @@ func (c *Config) Validate() error {
 		if r.v < r.least || r.v > r.max {
 			return fmt.Errorf("--%s %d is not from %d to %d", r.flag, r.v, r.least, r.max)
 		}
+	}
+	if len(c.Versus) > 0 && (len(c.Nodes) > 1 || len(c.Sizes) > 1) {
+		return errors.New("--versus compares two, and a sweep many; give one number of --nodes, and one --size")
 	}
 	if len(c.Sizes) > 0 && slices.Max(c.Sizes) > maxSize {
 		return fmt.Errorf("--size %d is more than %s", slices.Max(c.Sizes), count(maxSize))

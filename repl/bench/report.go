@@ -26,6 +26,7 @@ type Result struct {
 	Nodes, Size            int
 	LoadBefore, LoadDuring float64
 	Versions               []string // of nodes' programs, where they are another than the bench's
+	With                   string   // the flags that it is compared by
 
 	sized   bool
 	what    string // how it was measured, for people
@@ -156,6 +157,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 		Nodes      int            `json:"nodes"`
 		Size       *int           `json:"size,omitempty"`
 		How        string         `json:"how"`
+		With       string         `json:"with,omitempty"`
 		Runs       int            `json:"runs"`
 		LoadBefore float64        `json:"load_before"`
 		LoadDuring float64        `json:"load_during"`
@@ -176,7 +178,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	}{r.Date.Format(time.RFC3339), r.Program, r.Options, r.Machine, r.LoadBefore, r.Interrupted, []result{}, r.growths()}
 	for _, x := range r.Results {
 		out := result{
-			Workload: x.Workload, Nodes: x.Nodes, How: x.what, Runs: len(x.samples),
+			Workload: x.Workload, Nodes: x.Nodes, How: x.what, With: x.With, Runs: len(x.samples),
 			LoadBefore: x.LoadBefore, LoadDuring: x.LoadDuring, Versions: append([]string{}, x.Versions...),
 			Latencies: x.distributions(), Values: x.numbers(), Notes: x.notes(),
 		}

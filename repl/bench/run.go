@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kballard/go-shellquote"
+
 	"parking/repl"
 	"parking/repl/bench/wire"
 )
@@ -152,12 +154,23 @@ func Run(ctx context.Context, cfg Config, each func(*Report, *Result)) (*Report,
 		for _, n := range nodes {
 			for _, size := range sizes {
 				result := &Result{Workload: w.name, Nodes: n, Size: size, sized: w.size > 0, what: w.describe(&cfg, n, size)}
-				err := measure(ctx, &cfg, w, result)
+				measured, err := []*Result{result}, error(nil)
+				if len(cfg.Versus) == 0 {
+					err = measure(ctx, &cfg, w, result)
+				} else {
+					other := *result
+					other.With = shellquote.Join(cfg.Versus...)
+					other.what += ", with " + other.With
+					measured = append(measured, &other)
+					err = inTurns(ctx, &cfg, w, result, &other)
+				}
 				cfg.Progress.done()
-				if result.measured() {
-					r.Results = append(r.Results, result)
-					if each != nil {
-						each(r, result)
+				for _, result := range measured {
+					if result.measured() {
+						r.Results = append(r.Results, result)
+						if each != nil {
+							each(r, result)
+						}
 					}
 				}
 				if err != nil {
@@ -185,6 +198,32 @@ func measure(ctx context.Context, cfg *Config, w workload, r *Result) (err error
 		return nil
 	}
 	return onCluster(ctx, cfg, w, r, cfg.Runs)
+}
+
+// inTurns measures a workload on clusters without and with the flags that make the
+// difference: whatever else goes on on the machine falls on both alike.
+func inTurns(ctx context.Context, cfg *Config, w workload, without, with *Result) error {
+	other := *cfg
+	other.Flags = slices.Concat(cfg.Flags, cfg.Versus)
+	without.LoadBefore, with.LoadBefore = loadNow(ctx), loadNow(ctx)
+	stop := watchLoad(ctx)
+	defer func() {
+		without.LoadDuring = stop()
+		with.LoadDuring = without.LoadDuring
+	}()
+	turns := []struct {
+		cfg *Config
+		r   *Result
+	}{{cfg, without}, {&other, with}}
+	for range cfg.Runs {
+		for _, turn := range turns {
+			if err := onCluster(ctx, turn.cfg, w, turn.r, 1); err != nil {
+				return err
+			}
+		}
+		slices.Reverse(turns) // who is second has the machine warmer, and others' garbage
+	}
+	return nil
 }
 
 // onCluster runs a workload so often on one cluster.
