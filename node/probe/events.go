@@ -62,7 +62,8 @@ type Merged struct {
 }
 
 // Arrived tells of entries and exits that were new here, and were made by other
-// nodes at the same moment; of those that came in a whole state it does not tell.
+// nodes at the same moment; it does not tell of those that came in a whole state, nor
+// of what was there already when this node came, and brought it up to date.
 type Arrived struct {
 	Changes int
 	// Age is how long before, by the clock of the node that made them. It is as right

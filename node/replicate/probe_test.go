@@ -114,6 +114,13 @@ func TestInstrumentsAreToldOfDeltas(t *testing.T) {
 				t.Errorf("%s:\ngot  %q\nwant %q", what, got, want)
 			}
 		}
+		larry.Open()
+		before := enter("before")
+		if _, err := moe.hear(crdt.Encode(before)); err != nil {
+			t.Fatal(err)
+		}
+		is("before moe has caught up", "larry recorded 1, 0", "moe merged by gossip: 1 new, 0 known, 0 forged, some bytes")
+		moe.Open()
 		for i := range 200 { // more than the log holds
 			enter(lot.Plate(fmt.Sprint(i)))
 		}

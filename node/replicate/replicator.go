@@ -137,8 +137,12 @@ func (r *Replicator) Confirm(ctx context.Context, ms []crdt.Mutation, n int) (ha
 // Open makes the replicator act on what others gossip, and pull by itself. Until
 // then it only brings what PullBy, PullFrom and CatchUp are called for: a node
 // without a state can make nothing of news, and everyone who sends it some would be
-// asked for a state. It may be called again.
-func (r *Replicator) Open() { r.opened.Store(true) }
+// asked for a state. Instruments are not told how old that state's changes are. It may
+// be called again.
+func (r *Replicator) Open() {
+	r.opened.Store(true)
+	r.store.current.Store(true)
+}
 
 // Run pushes, receives and pulls until ctx ends, and returns when all of that
 // has stopped.

@@ -44,6 +44,7 @@ type Store struct {
 	push    func([]crdt.Mutation) // set before the first Update
 	made    atomic.Uint64         // mutations of this replica's own
 	wall    wall
+	current atomic.Bool // what comes is news, and not what was there when this replica began
 
 	outMu  sync.Mutex
 	outbox [][]crdt.Mutation // as they were made
@@ -121,7 +122,7 @@ const joinPart = 1024
 func (s *Store) join(ms []crdt.Mutation, tally *probe.Merged) (refused error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	arrivals := arrivals{probe: s.probe, wall: &s.wall}
+	arrivals := arrivals{probe: s.probe, wall: &s.wall, wanted: s.current.Load() && s.probe.Arrived.Wanted()}
 	defer arrivals.tell()
 	for i := range ms {
 		if err := s.doc.Believe(&ms[i]); err != nil {
@@ -159,11 +160,12 @@ func (w *wall) millis() int64 {
 // arrivals tells how old changes are that are joined one after the other: those
 // that were made in the same millisecond together.
 type arrivals struct {
-	probe *probe.Bus
-	wall  *wall
-	now   int64 // in milliseconds since 1970; 0 before there was one
-	made  int64 // when they were made
-	count int
+	probe  *probe.Bus
+	wall   *wall
+	wanted bool
+	now    int64 // in milliseconds since 1970; 0 before there was one
+	made   int64 // when they were made
+	count  int
 }
 
 func (a *arrivals) add(made int64) {
@@ -175,7 +177,7 @@ func (a *arrivals) add(made int64) {
 }
 
 func (a *arrivals) tell() {
-	if a.count > 0 && a.probe.Arrived.Wanted() {
+	if a.count > 0 && a.wanted {
 		if a.now == 0 { // one look at the clock for all
 			a.now = a.wall.millis()
 		}

@@ -51,7 +51,7 @@ func users(bus *probe.Bus) []prometheus.Collector {
 		exits.Add(float64(e.Exits))
 	})
 	refusals, byCode := counters("parking_refusals_total",
-		"Commands of this node's users that changed nothing, by the reason; of those with code unknown nobody knows, and they count where they were typed."+once,
+		"Entries, exits and settings that this node's users asked for in vain, by the reason; of those with code unknown nobody knows. They count on the node where they were typed."+once,
 		"code", append(codes, other)...)
 	bus.Refused.Attach(func(e probe.Refused) {
 		c, known := byCode[e.Code]
