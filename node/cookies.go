@@ -195,9 +195,9 @@ func (c *cookies) turnTo(ctx context.Context, keys *cookie.Keys, text string) er
 	err := c.keep(text)
 	c.n.log.Info("turned to another cookie", "fingerprint", keys.Fingerprint(), "by", c.by, "kept", err == nil)
 	if c.by != c.n.self.Node {
-		note := "kept in " + c.source()
+		note := "it is kept in " + c.source()
 		if err != nil {
-			note = "this node is to be started with the new one from now on: " + err.Error()
+			note = err.Error()
 		}
 		c.n.notice("%s has rotated the cluster's cookie; %s", c.by, note)
 	}
@@ -224,7 +224,7 @@ func (c *cookies) source() string {
 	return c.n.cfg.Vault.Source()
 }
 
-var errNoVault = errors.New("it is kept nowhere")
+var errNoVault = errors.New("its next start needs the new cookie")
 
 // keepable says why keep would fail.
 func (c *cookies) keepable(text string) error {

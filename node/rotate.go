@@ -161,7 +161,7 @@ func (t *rotating) stage(ctx context.Context, req *wire.CookieRequest, made bool
 		}
 	}
 	if made && !slices.ContainsFunc(t.staged(), func(name string) bool { return t.answers[name].GetKept() }) {
-		return lot.Refuse(lot.Refused, "no node could keep a new cookie (%s); put one into a file and give that: cookie rotate FILE", t.answers[t.n.self.Node].GetWhy())
+		return lot.Refuse(lot.Refused, "no node has a cookie file to keep a new cookie in; put one into a file and give that: cookie rotate FILE")
 	}
 	return nil
 }

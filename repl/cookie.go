@@ -98,17 +98,17 @@ func rotateCookie(c *call, text string) error {
 	if c.opt.Format == JSON {
 		out := rotationJSON{okJSON{true}, r.From, r.To, make([]rotatedJSON, 0, len(r.Nodes))}
 		for _, n := range r.Nodes {
-			out.Nodes = append(out.Nodes, rotatedJSON{n.Node, stateOf(n), n.Kept, n.Source, todo(n)})
+			out.Nodes = append(out.Nodes, rotatedJSON{n.Node, stateOf(n), n.Kept, n.Source, todo(r, n)})
 		}
 		return writeJSON(c.out, out)
 	}
-	if err := c.ok("rotated from %s to %s; the former cookie is refused", r.From, r.To); err != nil {
+	if err := c.ok("the cookie %s is in use, and %s is refused", r.To, r.From); err != nil {
 		return err
 	}
 	rows := make([][]string, 0, len(r.Nodes))
 	for _, n := range r.Nodes {
-		next := "new cookie, from " + printable(n.Source)
-		if what := todo(n); what != "" {
+		next := "with it, from " + printable(n.Source)
+		if what := todo(r, n); what != "" {
 			next = c.paint.warn(printable(what))
 		}
 		rows = append(rows, []string{c.paint.node(n.Node), stateOf(n), next})
@@ -128,14 +128,24 @@ func stateOf(n node.Rotated) string {
 }
 
 // todo says what is to be done about a node after a rotation, if anything is.
-func todo(n node.Rotated) string {
+func todo(r node.Rotation, n node.Rotated) string {
 	switch {
+	case n.Turned && n.Kept:
+		return ""
+	case n.Turned:
+		return n.Why + where(r)
 	case n.Away:
-		return "when it is back: cookie accept FILE at its prompt, or start it with the new cookie"
-	case !n.Turned:
-		return "it follows by itself if it had staged the cookie; else cookie accept FILE at its prompt, or start it with the new one"
-	case !n.Kept:
-		return fmt.Sprintf("give it the new cookie in place of %s: %s", n.Source, n.Why)
+		return "when it is back: cookie accept FILE at its prompt, or start it with the new cookie" + where(r)
+	}
+	return "it follows by itself, if it had the cookie before it went; else cookie accept FILE at its prompt, or start it with the new one" + where(r)
+}
+
+// where says which node has the new cookie in a file.
+func where(r node.Rotation) string {
+	for _, n := range r.Nodes {
+		if n.Turned && n.Kept {
+			return fmt.Sprintf("; %s has it in %s", n.Node, n.Source)
+		}
 	}
 	return ""
 }

@@ -30,7 +30,7 @@ func TestCookie(t *testing.T) {
 		equal(t, "cookie", larry.do("cookie"), "cookie "+before+"   from its configuration\n")
 		equal(t, "cookie", larry.json().do("cookie"), `{"fingerprint":"`+before+`","accepted":["`+before+`"],"source":"its configuration","rotating":""}`+"\n")
 		for line, want := range map[string]string{
-			"cookie rotate":                "no node could keep a new cookie",
+			"cookie rotate":                "no node has a cookie file",
 			"cookie rotat":                 "did you mean rotate?",
 			"cookie show":                  "there are cookie, cookie rotate [FILE] and cookie accept [FILE]",
 			"cookie rotate next":           "give its whole path",
@@ -44,9 +44,9 @@ func TestCookie(t *testing.T) {
 			}
 		}
 		equal(t, "rotate", strings.Join(strings.Fields(larry.do("cookie rotate "+next)), " "),
-			"ok rotated from "+before+" to "+after+"; the former cookie is refused"+
-				" NODE STATE NEXT START gary rotated give it the new cookie in place of its configuration: it is kept nowhere"+
-				" larry rotated give it the new cookie in place of its configuration: it is kept nowhere")
+			"ok the cookie "+after+" is in use, and "+before+" is refused"+
+				" NODE STATE NEXT START gary rotated its next start needs the new cookie"+
+				" larry rotated its next start needs the new cookie")
 		equal(t, "cookie", gary.do("cookie"), "cookie "+after+"   from its configuration\n")
 		gary.fails("cookie rotate "+next, lot.Refused, "that is the cookie in use already; give another one")
 		if err := os.WriteFile(next, []byte("newer still\n"), 0o600); err != nil {
@@ -54,8 +54,8 @@ func TestCookie(t *testing.T) {
 		}
 		answer := gary.json().do("cookie rotate " + next)
 		equal(t, "rotate", fingerprints.ReplaceAllString(answer, "F"), `{"ok":true,"from":"F","to":"F","nodes":[`+
-			`{"node":"gary","state":"rotated","kept":false,"source":"its configuration","todo":"give it the new cookie in place of its configuration: it is kept nowhere"},`+
-			`{"node":"larry","state":"rotated","kept":false,"source":"its configuration","todo":"give it the new cookie in place of its configuration: it is kept nowhere"}]}`+"\n")
+			`{"node":"gary","state":"rotated","kept":false,"source":"its configuration","todo":"its next start needs the new cookie"},`+
+			`{"node":"larry","state":"rotated","kept":false,"source":"its configuration","todo":"its next start needs the new cookie"}]}`+"\n")
 		if strings.Contains(answer, "newer still") {
 			t.Error("the secret is in the answer")
 		}

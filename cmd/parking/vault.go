@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"parking/node/cookie"
 )
@@ -50,26 +53,48 @@ func loadKeys(s settings, remark func(text string)) (*cookie.Keys, error) {
 // Source implements node.Vault.
 func (v *vault) Source() string { return v.source }
 
-var errGiven = errors.New("it is not from a file")
-
 // Check implements node.Vault.
 func (v *vault) Check(text string) error {
 	if v.path == "" {
-		return errGiven
+		return v.given()
 	}
 	if there, err := cookie.Read(v.path); err == nil && there == text {
 		return nil // whoever sees to the file has put it there
 	}
-	return cookie.Replaceable(v.path)
+	return v.unkept(cookie.Replaceable(v.path))
+}
+
+// given is why a cookie cannot be kept that is in no file.
+func (v *vault) given() error {
+	return fmt.Errorf("its next start needs the new cookie in place of %s", v.source)
+}
+
+// unkept says what to do about a file that cannot be written to.
+func (v *vault) unkept(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EROFS):
+		return fmt.Errorf("put the new cookie where %s is mounted from before its next start, as into the Kubernetes Secret", v.path)
+	}
+	return fmt.Errorf("put the new cookie into %s before its next start: %w", v.path, plainFile(err))
+}
+
+// plainFile returns what is wrong with a file, in the system's words.
+func plainFile(err error) error {
+	if no, ok := errors.AsType[syscall.Errno](err); ok {
+		return no
+	}
+	return err
 }
 
 // Keep implements node.Vault. Several nodes of this host may share the file.
 func (v *vault) Keep(text string) error {
 	if v.path == "" {
-		return errGiven
+		return v.given()
 	}
 	if err := cookie.Replace(v.path, v.secret, text); err != nil {
-		return err
+		return v.unkept(err)
 	}
 	v.secret = text
 	return nil

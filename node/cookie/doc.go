@@ -13,7 +13,10 @@
 // No check depends on the clock: a node whose clock is wrong is not locked
 // out.
 //
+// A cookie is changed while the cluster runs by a [Ring]: for a while a node
+// accepts two. Whoever comes with one that was rotated away proves that he had
+// it, and is told so.
+//
 // Non-goals: telling apart the holders of one cookie (whoever holds it can
-// sign any identity), revocation, and changing the cookie of a running
-// cluster.
+// sign any identity), and revoking a single node's certificate.
 package cookie
