@@ -107,13 +107,14 @@ type Fate uint8
 const (
 	Malformed Fate = iota // nobody's encoder made it
 	Forged                // it claims changes of this very node that it never made
+	Newer                 // some of it is of a kind that only a newer program knows
 	Stranger              // a connection without the cookie, or of another cluster
 	Fates                 // how many there are
 )
 
 // String names the reason.
 func (f Fate) String() string {
-	return [Fates]string{"malformed", "forged", "stranger"}[f]
+	return [Fates]string{"malformed", "forged", "newer", "stranger"}[f]
 }
 
 // Rejected tells of something that came from outside and was turned away, as a whole

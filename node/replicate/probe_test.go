@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -156,4 +157,17 @@ func TestInstrumentsAreToldOfDeltas(t *testing.T) {
 		}
 		is("garbage", "moe rejected: malformed")
 	})
+}
+
+func TestReasonsForRejections(t *testing.T) {
+	for want, err := range map[probe.Fate]error{
+		probe.Malformed: crdt.ErrMalformed, probe.Forged: crdt.ErrForged, probe.Newer: crdt.ErrNewer,
+	} {
+		if got := why("event", fmt.Errorf("from larry: %w", err)); got != want {
+			t.Errorf("%v is %v, want %v", err, got, want)
+		}
+	}
+	if got := why("connection", errors.New("tls: bad certificate")); got != probe.Stranger {
+		t.Errorf("a connection that was refused is %v", got)
+	}
 }

@@ -179,6 +179,8 @@ func why(what string, err error) probe.Fate {
 		return probe.Stranger
 	case errors.Is(err, crdt.ErrForged):
 		return probe.Forged
+	case errors.Is(err, crdt.ErrNewer):
+		return probe.Newer
 	}
 	return probe.Malformed
 }

@@ -97,6 +97,16 @@ func BenchmarkEvents(b *testing.B) {
 	}
 }
 
+// What it takes to have what memberlist says of one packet.
+func BenchmarkLibraries(b *testing.B) {
+	s, _ := newSink()
+	b.ReportAllocs()
+	for b.Loop() {
+		s.IncrCounterWithLabels([]string{"memberlist", "udp", "sent"}, 1400, nil)
+		s.AddSampleWithLabels([]string{"serf", "msgs", "sent"}, 1300, nil)
+	}
+}
+
 // To tell what happens takes no memory, attached or not.
 func TestTellingTakesNoMemory(t *testing.T) {
 	for _, with := range []bool{false, true} {

@@ -108,7 +108,7 @@ func pulls(bus *probe.Bus) []prometheus.Collector {
 		names = append(names, f.String())
 	}
 	rejected, why := counters("parking_rejected_messages_total",
-		"What came from outside and was turned away, as a whole or in part: malformed, claiming changes of this node's that it never made (forged), or a stranger's connection without the cookie."+once,
+		"What came from outside and was turned away, as a whole or in part: malformed, claiming changes of this node's that it never made (forged), holding what only a newer program knows, or a stranger's connection without the cookie."+once,
 		"reason", names...)
 	var fates [probe.Fates]prometheus.Counter
 	for f := range probe.Fates {
