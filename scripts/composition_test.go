@@ -58,7 +58,7 @@ func newComposition(t *testing.T) *composition {
 	t.Helper()
 	compose := needDocker(t)
 	project := "parking-test-" + strconv.Itoa(os.Getpid())
-	c := &composition{t: t, compose: compose, project: project, image: project, all: make(map[string]*container)}
+	c := &composition{t: t, compose: compose, project: project, image: project}
 	c.env = append(os.Environ(), "COMPOSE_PROJECT_NAME="+project, "PARKING_IMAGE="+c.image, "PARKING_COOKIE=limozeen")
 	dir := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "parking"), "../cmd/parking")
@@ -83,10 +83,27 @@ func newComposition(t *testing.T) *composition {
 			t.Error(err)
 		}
 	})
-	for _, name := range castOfHosts {
-		c.all[name] = newContainer(t, name)
-	}
 	return c
+}
+
+// under returns the same composition for a part of the test.
+func (c *composition) under(t *testing.T) *composition {
+	part := *c
+	part.t, part.all = t, make(map[string]*container)
+	for _, name := range castOfHosts {
+		part.all[name] = newContainer(t, name)
+	}
+	return &part
+}
+
+// shell returns how to start a shell in which the cluster can be composed.
+func (c *composition) shell() *exec.Cmd {
+	sh := exec.CommandContext(c.t.Context(), "bash")
+	if c.compose[0] == "docker" { // newer ones are a part of it
+		sh.Args = append(sh.Args, "-c", `docker-compose() { docker compose "$@"; }; export -f docker-compose; exec bash`)
+	}
+	sh.Dir, sh.Env = "..", c.env
+	return sh
 }
 
 // command returns one of compose.

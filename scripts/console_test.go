@@ -2,9 +2,7 @@ package scripts_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
-	"io"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -63,14 +61,10 @@ func (c typed) answers(answer string) bool {
 	return regexp.MustCompile(want + `\s*$`).MatchString(answer)
 }
 
-// play types a page's commands at one shell, at the top of the project. Each must
-// succeed and answer as the page says.
-func play(t *testing.T, page string, env []string, patience time.Duration) {
+// play types a page's commands at a shell. Each must succeed and answer as the page
+// says.
+func play(t *testing.T, page string, shell *exec.Cmd, patience time.Duration) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	shell := exec.CommandContext(ctx, "bash")
-	shell.Dir, shell.Env, shell.WaitDelay = "..", env, time.Second
 	in, err := shell.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -82,12 +76,15 @@ func play(t *testing.T, page string, env []string, patience time.Duration) {
 	if err := shell.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = shell.Wait() }()
-	defer in.Close()
+	shell.WaitDelay = time.Second
+	defer func() {
+		_ = in.Close()
+		_ = shell.Wait()
+	}()
 	answers := bufio.NewReader(out)
 	const mark = "\x1e"
 	for _, c := range console(t, page) {
-		hurry := time.AfterFunc(patience, cancel)
+		hurry := time.AfterFunc(patience, func() { _ = shell.Process.Kill() })
 		begin := time.Now()
 		fmt.Fprintf(in, "{ %s\n} </dev/null 2>&1; printf '"+mark+"%%d"+mark+"' $?\n", c.command)
 		answer, err := answers.ReadString(mark[0])
@@ -102,8 +99,6 @@ func play(t *testing.T, page string, env []string, patience time.Duration) {
 			t.Fatalf("%s:%d: %s\nexpected\n%s\nanswered, with status %s\n%s", page, c.line, c.command, c.expected, strings.Trim(status, mark), answer)
 		}
 	}
-	_ = in.Close()
-	_, _ = io.Copy(io.Discard, answers)
 }
 
 func TestConsolesExpectWhatTheySay(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,19 +151,47 @@ func (c *container) probe(ctx context.Context, path string) (status int, words s
 // begin.
 func (c *container) ready(begin time.Time) time.Duration {
 	c.t.Helper()
+	c.until("ready", func(ctx context.Context) (bool, string) {
+		status, words, err := c.probe(ctx, "/readyz")
+		return err == nil && status == http.StatusOK, fmt.Sprint(status, " ", words, ", ", err)
+	})
+	return time.Since(begin)
+}
+
+// unready waits until the node's probe is red, for such a reason.
+func (c *container) unready(why string) {
+	c.t.Helper()
+	c.until("red: "+why, func(ctx context.Context) (bool, string) {
+		status, words, err := c.probe(ctx, "/readyz")
+		return err == nil && status == http.StatusServiceUnavailable && strings.Contains(words, why), fmt.Sprint(status, " ", words, ", ", err)
+	})
+}
+
+// healthy waits until Docker's own check is green.
+func (c *container) healthy() {
+	c.t.Helper()
+	c.until("healthy", func(context.Context) (bool, string) {
+		health := c.inspect("{{.State.Health.Status}}")
+		return health == "healthy", health
+	})
+}
+
+// until waits until it holds, or fails with what is told instead.
+func (c *container) until(what string, holds func(context.Context) (ok bool, instead string)) {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), containerPatience)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		status, words, err := c.probe(ctx, "/readyz")
-		if err == nil && status == http.StatusOK {
-			return time.Since(begin)
+		ok, instead := holds(ctx)
+		if ok {
+			return
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			c.t.Fatalf("%s is not ready: %d %s, %v", c.name, status, words, err)
+			c.t.Fatalf("%s is not %s: %s", c.name, what, instead)
 		}
 	}
 }
@@ -190,20 +219,21 @@ func (c *container) logs() (all []logged, err error) {
 	return all, nil
 }
 
-// told returns when the node last logged something with such an end.
-func (c *container) told(end string) time.Time {
+// told returns the last line that the node has logged and that matches.
+func (c *container) told(pattern string) logged {
 	c.t.Helper()
 	all, err := c.logs()
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	want := regexp.MustCompile(pattern)
 	for _, l := range slices.Backward(all) {
-		if strings.HasSuffix(l.Msg, end) {
-			return l.Time
+		if want.MatchString(l.Msg) {
+			return l
 		}
 	}
-	c.t.Fatalf("%s has not logged %q", c.name, end)
-	return time.Time{}
+	c.t.Fatalf("%s has not logged %s", c.name, pattern)
+	return logged{}
 }
 
 // process returns the directory of what the kernel tells of the node's process.

@@ -31,11 +31,20 @@ func (f figures) weighs(what string, bytes int) {
 	f.AppendRow(table.Row{what, strconv.FormatFloat(float64(bytes)/1e6, 'f', 1, 64) + " MB"})
 }
 
-// The image, three times: what is typed at prompts in containers is answered; a
-// container is killed, one loses the network and gets it back, one is stopped.
+// The image, three times.
 func TestContainers(t *testing.T) {
 	c := newComposition(t)
-	f := figures{table.NewWriter()}
+	t.Run("page", func(t *testing.T) { play(t, "docs/containers.md", c.shell(), containerPatience) })
+	if !t.Failed() {
+		t.Run("figures", func(t *testing.T) { c.under(t).measure() })
+	}
+}
+
+// measure tells what the image weighs and how long all takes: what is typed at
+// prompts in containers is answered; one is killed, one loses the network and gets it
+// back, one is stopped.
+func (c *composition) measure() {
+	t, f := c.t, figures{table.NewWriter()}
 	larry, gary, harry := c.all["larry"], c.all["gary"], c.all["harry"]
 
 	size, err := strconv.Atoi(docker(t, "image", "inspect", "--format", "{{.Size}}", c.image))
@@ -79,8 +88,9 @@ func TestContainers(t *testing.T) {
 	f.took("docker kill larry: until his process is gone", (<-ended).Sub(begin))
 	for i, k := range []*container{gary, harry} {
 		moved[i].holds(begin)
-		f.took("  until "+k.name+" calls him failed", k.told("larry failed (connection refused)").Sub(begin))
-		f.took("  until "+k.name+" sees an owner of each gate", k.told("(larry failed)").Sub(begin))
+		failed := k.told(`^larry failed \(`)
+		f.took("  until for "+k.name+" "+failed.Msg, failed.Time.Sub(begin))
+		f.took("  until "+k.name+" sees an owner of each gate", k.told(`\(larry failed\)$`).Time.Sub(begin))
 	}
 	c.settle()
 	gary.do("track_exit 2FAST4U")
@@ -93,7 +103,7 @@ func TestContainers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.took("  of which since his process runs", larry.told("ready").Sub(started))
+	f.took("  of which since his process runs", larry.told("^ready$").Time.Sub(started))
 	larry.awaits("members 3", "converged")
 	if got := larry.has(); got != "HEYYOU" {
 		t.Errorf("larry is back and has %s", got)
@@ -132,7 +142,29 @@ func TestContainers(t *testing.T) {
 		}
 	}
 
+	t.Log("give harry another address")
+	const other = "10.79.46.99"
+	docker(t, "network", "disconnect", network, harry.name)
+	docker(t, "network", "connect", "--ip", other, "--alias", network, network, harry.name)
+	harry.unready("no address " + address + " any more")
+	docker(t, "restart", harry.name)
+	begin = time.Now()
+	f.took("docker restart with another address: until harry is ready", harry.ready(begin))
+	larry.awaits("members 3", "converged")
+	f.took("  until larry sees him", time.Since(begin))
+	var members struct{ Members []struct{ Name, Addr string } }
+	larry.get("members", &members)
+	for _, m := range members.Members {
+		if m.Name == harry.name && m.Addr != other+":7946" {
+			t.Errorf("larry sees harry at %s", m.Addr)
+		}
+	}
+	c.settle()
+
 	t.Log("leave all alone")
+	for _, k := range c.all {
+		k.healthy()
+	}
 	select {
 	case <-time.After(*idle):
 	case <-t.Context().Done():
@@ -144,9 +176,6 @@ func TestContainers(t *testing.T) {
 		f.weighs("memory of "+name+"'s process", own)
 		f.weighs("  and of the program's file", file)
 		total += own
-		if health := k.inspect("{{.State.Health.Status}}"); health != "healthy" {
-			t.Errorf("%s is %s", name, health)
-		}
 	}
 	f.weighs("memory of all three", total)
 	t.Logf("docker stats:\n%s", docker(t, "stats", "--no-stream", "--format", "{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}"))
