@@ -94,7 +94,7 @@ func (n *Node) Alive(ctx context.Context) error {
 	case <-n.pulse.take(n):
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("node: %s does not answer", n.pulse.at())
+		return fmt.Errorf("node: no answer from %s", n.pulse.at())
 	}
 }
 
@@ -114,9 +114,8 @@ func (p *pulse) take(n *Node) <-chan struct{} {
 		return p.beat
 	}
 	beat := make(chan struct{})
-	p.beat = beat
+	p.beat, p.part = beat, "the replica"
 	go func() {
-		p.asks("the replica")
 		n.store.View(func(*crdt.Document) {})
 		p.asks("the gates")
 		n.stew.mu.Lock()

@@ -150,6 +150,9 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		return err
 	}
 	n.view = newView(n.self, n.agent, n.bus, n.probe, n.hist)
+	if n.cfg.Profile == LAN {
+		n.view.outweighs = overlayLAN
+	}
 	n.links = newLinks(n.mux, n.ring, n.view, n.outdone, n.log)
 	var gossip replicate.Gossip = n.agent
 	if n.wrapGossip != nil {

@@ -52,5 +52,19 @@ func TestAClusterOnALAN(t *testing.T) {
 		l.eventually(30*time.Second, "five members", func() bool { return l.members(5) })
 		l.settled(5 * time.Second)
 		t.Logf("it was back after %v", time.Since(begin))
+
+		// One that died is known to be dead at once, and stays so.
+		l.crash("curly")
+		begin = time.Now()
+		took := l.eventually(3*time.Second, "four members", func() bool { return l.members(4) })
+		t.Logf("a death was noticed after %v", took)
+		time.Sleep(2 * time.Minute)
+		for _, name := range []string{"larry", "gary", "harry", "moe"} {
+			for _, e := range l.get(name).told(node.NodeJoined) {
+				if e.Node == "curly" && e.At.After(begin) {
+					t.Errorf("to %s curly came back from the dead after %v", name, e.At.Sub(begin))
+				}
+			}
+		}
 	})
 }

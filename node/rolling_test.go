@@ -193,7 +193,7 @@ func TestAPartThatDoesNotAnswer(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 100 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		if err := n.Alive(ctx); err == nil || !strings.Contains(err.Error(), "the replica does not answer") {
+		if err := n.Alive(ctx); err == nil || !strings.Contains(err.Error(), "no answer from the replica") {
 			t.Errorf("the replica is held: %v", err)
 		}
 		cancel()

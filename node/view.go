@@ -34,6 +34,8 @@ type view struct {
 	hist  *history.Log
 	poke  chan struct{}
 
+	outweighs time.Duration // for so long does evidence outweigh Serf
+
 	mu      sync.Mutex
 	members []Member
 	since   time.Time            // when they changed last
@@ -54,13 +56,17 @@ type death struct {
 // nothing when it finds that it stays, as the next life of one that left does.
 const leavingLook = 200 * time.Millisecond
 
-// overlayFor is how long evidence outweighs Serf: much longer than SWIM takes
+// overlayFor is how long evidence outweighs Serf on a laptop, and overlayLAN where a
+// network is between the nodes: much longer than SWIM takes
 // to rule on a process that is really dead.
-const overlayFor = 10 * time.Second
+const (
+	overlayFor = 10 * time.Second
+	overlayLAN = time.Minute
+)
 
 func newView(self gates.Host, a *member.Agent, b *bus, p *probe.Bus, h *history.Log) *view {
 	v := &view{
-		self: self, agent: a, bus: b, probe: p, hist: h, poke: make(chan struct{}, 1), dead: make(map[gates.Host]death), quiet: true,
+		self: self, agent: a, bus: b, probe: p, hist: h, poke: make(chan struct{}, 1), outweighs: overlayFor, dead: make(map[gates.Host]death), quiet: true,
 		heirs: make(map[string]heir), past: make(map[gates.Host]bool), turned: make(chan struct{}),
 	}
 	v.refresh()
@@ -86,10 +92,10 @@ func (v *view) run(ctx context.Context, changed func()) {
 // died overlays Serf's view: that incarnation is dead, for a reason.
 func (v *view) died(h gates.Host, reason string) {
 	v.mu.Lock()
-	v.dead[h] = death{reason, time.Now().Add(overlayFor)}
+	v.dead[h] = death{reason, time.Now().Add(v.outweighs)}
 	v.mu.Unlock()
 	v.wake()
-	time.AfterFunc(overlayFor, v.wake)
+	time.AfterFunc(v.outweighs, v.wake)
 }
 
 // contacted takes the overlay back: that incarnation answered.

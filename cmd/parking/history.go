@@ -142,6 +142,9 @@ func (c *console) history() (past *prompt.History, remember func(line string)) {
 	if err == nil {
 		past, err = file.load()
 	}
+	if errors.Is(err, errNoHome) && c.die == nil { // in a container: nobody expects one there
+		return past, nil
+	}
 	if err != nil {
 		fmt.Fprintf(c.aside, "note: the history is not kept: %v\n", err)
 		return past, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -142,6 +143,9 @@ func runtimeDir() (dir string, from source, err error) {
 	return dir, from, err
 }
 
+// errNoHome is the error of a path below the home directory where there is none.
+var errNoHome = errors.New("no home directory")
+
 // expand resolves ~ at the start of a path.
 func expand(path string) (string, error) {
 	rest, ok := strings.CutPrefix(path, "~/")
@@ -150,7 +154,7 @@ func expand(path string) (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("no home directory for %s: %w", path, err)
+		return "", fmt.Errorf("%w for %s: %w", errNoHome, path, err)
 	}
 	return filepath.Join(home, rest), nil
 }
