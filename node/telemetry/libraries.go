@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-metrics"
@@ -12,11 +13,12 @@ import (
 // looked up in a table of what they can say, which has a name, a unit and a help for
 // each, and whatever is not in it is dropped: the series are known beforehand.
 
-// path is what go-metrics calls a metric; shorter ones have empty parts.
-type path [3]string
+// path is what go-metrics calls a metric.
+type path []string
 
-// takers are what takes the values of one path. One of them is not nil.
+// taker is what takes the values of one path: one of the three is not nil.
 type taker struct {
+	path    path
 	add     prometheus.Counter // of an increment
 	set     prometheus.Gauge   // to a gauge, or the latest sample
 	observe prometheus.Summary // of a sample
@@ -25,7 +27,7 @@ type taker struct {
 
 // sink implements metrics.MetricSink. It is written to by nobody once it is made.
 type sink struct {
-	table map[path]taker
+	table map[string][]*taker         // by the last part of the path, since many begin alike
 	nodes map[string]prometheus.Gauge // memberlist's nodes by their state
 }
 
@@ -38,7 +40,11 @@ func listen() ([]prometheus.Collector, error) {
 }
 
 func newSink() (*sink, []prometheus.Collector) {
-	s := &sink{table: make(map[path]taker)}
+	s := &sink{table: make(map[string][]*taker)}
+	take := func(t taker) {
+		last := t.path[len(t.path)-1]
+		s.table[last] = append(s.table[last], &t)
+	}
 	var all []prometheus.Collector
 	count := func(name, help, label string, paths map[string]path) {
 		var values []string
@@ -47,19 +53,19 @@ func newSink() (*sink, []prometheus.Collector) {
 		}
 		vec, children := counters(name, help+share, label, values...)
 		for v, p := range paths {
-			s.table[p] = taker{add: children[v]}
+			take(taker{path: p, add: children[v]})
 		}
 		all = append(all, vec)
 	}
 	sample := func(name, help string, scale float64, p path) {
 		c := prometheus.NewSummary(prometheus.SummaryOpts{Name: name, Help: help + share})
-		s.table[p] = taker{observe: c, scale: scale}
+		take(taker{path: p, observe: c, scale: scale})
 		all = append(all, c)
 	}
 	gauge := func(name, help, label string, paths map[string]path) {
 		vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help + view}, []string{label})
 		for v, p := range paths {
-			s.table[p] = taker{set: vec.WithLabelValues(v)}
+			take(taker{path: p, set: vec.WithLabelValues(v)})
 		}
 		all = append(all, vec)
 	}
@@ -92,7 +98,7 @@ func newSink() (*sink, []prometheus.Collector) {
 
 	one := func(name, help string, p path) {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help + view})
-		s.table[p] = taker{set: g}
+		take(taker{path: p, set: g})
 		all = append(all, g)
 	}
 	one("memberlist_push_pull_sent_bytes", "Size of the latest member list that left, with Serf's recent events.", path{"memberlist", "size", "local"})
@@ -108,26 +114,29 @@ func newSink() (*sink, []prometheus.Collector) {
 	return s, append(all, nodes)
 }
 
-// find looks a metric up; there may be none.
-func (s *sink) find(key []string) taker {
-	var p path
-	if len(key) > len(p) {
-		return taker{}
+// find looks a metric up; nil is one that nobody takes.
+func (s *sink) find(key []string) *taker {
+	if len(key) == 0 {
+		return nil
 	}
-	copy(p[:], key)
-	return s.table[p]
+	for _, t := range s.table[key[len(key)-1]] {
+		if slices.Equal(t.path, key) {
+			return t
+		}
+	}
+	return nil
 }
 
 // IncrCounter implements metrics.MetricSink, as do the other methods.
 func (s *sink) IncrCounter(key []string, v float32) {
-	if t := s.find(key); t.add != nil && v >= 0 {
+	if t := s.find(key); t != nil && t.add != nil && v >= 0 {
 		t.add.Add(float64(v))
 	}
 }
 
 // SetGauge is described at IncrCounter.
 func (s *sink) SetGauge(key []string, v float32) {
-	if t := s.find(key); t.set != nil {
+	if t := s.find(key); t != nil && t.set != nil {
 		t.set.Set(float64(v))
 	}
 }
@@ -135,6 +144,7 @@ func (s *sink) SetGauge(key []string, v float32) {
 // AddSample is described at IncrCounter.
 func (s *sink) AddSample(key []string, v float32) {
 	switch t := s.find(key); {
+	case t == nil:
 	case t.observe != nil:
 		t.observe.Observe(float64(v) * t.scale)
 	case t.set != nil:
