@@ -126,6 +126,8 @@ func (s *seeker) start(ctx context.Context) error {
 	if n.cfg.Seeds == nil {
 		return nil
 	}
+	n.stage.is("looking for others at " + n.cfg.Seeds.String())
+	defer n.stage.is("joining")
 	patience := time.NewTimer(startPatience)
 	defer patience.Stop()
 	var alone *time.Timer // since Seeds name nobody else

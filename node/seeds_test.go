@@ -103,6 +103,23 @@ func (d *dials) DialAddressTimeout(a member.Address, timeout time.Duration) (net
 	return d.Transport.DialAddressTimeout(a, timeout)
 }
 
+func (d *dials) check(t *testing.T, silent []string) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.to) != len(silent) {
+		t.Errorf("%d of %d were tried", len(d.to), len(silent))
+	}
+	for addr, n := range d.to {
+		if n < 5 || n > 20 {
+			t.Errorf("%s was tried %d times in some 6 minutes", addr, n)
+		}
+	}
+	if d.max != 3 {
+		t.Errorf("%d were tried at a time, want 3", d.max)
+	}
+}
+
 // Nodes that start together wait for a name that does not resolve yet, find each
 // other by it, and follow it. What is wrong with it is told once.
 func TestNodesFindEachOtherByAName(t *testing.T) {
@@ -191,17 +208,7 @@ func TestManyAddressesThatDoNotAnswer(t *testing.T) {
 		})
 		l.settled(40 * time.Second)
 		time.Sleep(5 * time.Minute)
-		if len(d.to) != len(silent) {
-			t.Errorf("%d of %d were tried", len(d.to), len(silent))
-		}
-		for addr, n := range d.to {
-			if n < 5 || n > 20 {
-				t.Errorf("%s was tried %d times in some 6 minutes", addr, n)
-			}
-		}
-		if d.max != 3 {
-			t.Errorf("%d were tried at a time, want 3", d.max)
-		}
+		d.check(t, silent)
 		l.start("mary", func(c *node.Config) { c.Directory = nil })
 		b.say(nil, append(silent, larry.Addr(), "10.0.0.1:7003")...)
 		l.eventually(10*time.Second, "mary to be found", func() bool { return l.members(3) })

@@ -38,6 +38,7 @@ func addCompletion(root *cobra.Command) {
 	completeFlags(root, map[string]cobra.CompletionFunc{
 		"format":      oneOf(string(repl.Table), string(repl.JSON)),
 		"log-level":   oneOf("debug", "info", "warn", "error"),
+		"discover":    oneOf(byHost, byNobody, dnsPrefix),
 		"cluster":     completeCluster,
 		"cookie-file": anyFile,
 		"file":        anyFile,
