@@ -196,6 +196,14 @@ func TestANameOfOneThatIsSlow(t *testing.T) {
 		podded(l)
 		l.cluster("larry", "gary", "harry")
 		l.net.SetDelay(60 * time.Millisecond)
+		for range 10 { // who does not wait for the answer has not been given the name either
+			x := l.launch("larry")
+			time.Sleep(time.Duration(300+l.rand.IntN(400)) * time.Millisecond)
+			x.stop()
+			err := <-x.done
+			x.done <- err
+			l.bury(x)
+		}
 		err := l.refused(l.launch("larry"))
 		if err == nil || !strings.Contains(err.Error(), "called larry") {
 			t.Errorf("the second larry was refused with %v", err)

@@ -141,7 +141,7 @@ func TestNodesFindEachOtherByAName(t *testing.T) {
 		mary := l.start("mary", by(b)) // which is not named, and finds those that are
 		l.settled(3 * time.Second)
 		b.say(errors.New("parking.test: no answer in time"))
-		time.Sleep(time.Minute)
+		time.Sleep(3 * time.Minute)
 		l.settled(0)
 		for _, n := range []*lively{larry, mary} {
 			if told := n.notices("no answer in time"); told != 1 {
