@@ -63,6 +63,10 @@ func (n *Node) Readiness() (ready bool, why string) {
 		return false, "ended"
 	case !n.isReady():
 		return false, "starting"
+	case n.outdated.Load():
+		return false, "its cookie was rotated away"
+	case n.alone.Load() && !n.met.Load():
+		return false, "nobody answers of those that it was to join"
 	case n.unmet():
 		return false, "meeting " + strings.Join(n.view.others(), " ")
 	}

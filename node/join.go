@@ -88,6 +88,7 @@ func (s *seeker) joinNamed(ctx context.Context) error {
 			if err := n.notJoined(ctx, err); err != nil {
 				return err
 			}
+			n.alone.Store(true)
 			continue
 		}
 		willing = append(willing, h)

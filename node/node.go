@@ -68,6 +68,7 @@ type Node struct {
 	ways     ways        // how the latest changes came; under the store's lock
 	met      atomic.Bool // whether it has been with a node that was ready: else it gives way
 	outdated atomic.Bool // whether it was told that its cookie was rotated away
+	alone    atomic.Bool // whether it has founded a cluster though it knew of others that did not answer
 	told     told        // at which addresses are nodes that are left alone
 	given    given
 

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"parking/node/cookie"
 )
 
 // Seeds say where nodes of the cluster may be, which changes: a name in the DNS.
@@ -29,8 +31,8 @@ const (
 	lookSpread    = 0.2
 	// maxSeeds bounds how many addresses count of what Seeds say.
 	maxSeeds = 256
-	// startPatience is how long a node that starts looks for others before it
-	// founds a cluster, and selfPatience how long if Seeds name it and nobody else.
+	// startPatience is how long a node that starts waits for an answer of those
+	// that Seeds name, and selfPatience for others than itself to be named.
 	startPatience = 10 * time.Second
 	selfPatience  = 3 * time.Second
 	// sayAgain is after how long the same trouble with Seeds is told again, when
@@ -65,8 +67,11 @@ func (s *seeker) heed(l look) {
 		mean = aloneInterval
 	}
 	s.nextLook = time.Now().Add(time.Duration(float64(mean) * (1 + lookSpread*(2*s.rand.Float64()-1))))
-	if l.err != nil {
+	if s.trouble = l.err; l.err != nil {
 		s.say(l.err.Error() + "; asking again every few seconds")
+		if !s.n.isReady() {
+			s.n.stage.is("looking for others: " + l.err.Error())
+		}
 		return
 	}
 	own := netip.MustParseAddrPort(s.n.addr()).Addr()
@@ -84,6 +89,9 @@ func (s *seeker) heed(l look) {
 	slices.Sort(listed)
 	s.listed = slices.Compact(listed)
 	s.heeded = true
+	if s.onlySelf() {
+		s.n.alone.Store(false) // those that did not answer are gone
+	}
 	for addr := range s.places { // those that are named no more are forgotten
 		if !slices.Contains(s.listed, addr) && !slices.Contains(s.n.cfg.Join, addr) && !s.trying[addr] {
 			delete(s.places, addr)
@@ -121,6 +129,11 @@ func (s *seeker) say(text string) {
 // all that there are start now too, or it is time to found one. Then this node
 // does, and goes on looking: what two clusters have recorded merges, and of two
 // owners of a gate one stays.
+//
+// It founds one if Seeds name it and nobody else, or others of whom nobody
+// answers; of those it may be that only this node cannot reach them, so that it is
+// not ready for work before it has met one. For a name that nobody knows, or no
+// server answers for, it waits: that says nothing of who is there.
 func (s *seeker) start(ctx context.Context) error {
 	n := s.n
 	if n.cfg.Seeds == nil {
@@ -136,7 +149,8 @@ func (s *seeker) start(ctx context.Context) error {
 			alone.Stop()
 		}
 	}()
-	for !n.met.Load() && !(s.done() && len(n.view.others()) > 0) {
+	late := false
+	for !n.met.Load() && !(len(n.view.others()) > 0 && (s.done() || late)) {
 		var enough <-chan time.Time
 		switch {
 		case !s.done() || !s.onlySelf():
@@ -151,15 +165,25 @@ func (s *seeker) start(ctx context.Context) error {
 			enough = alone.C
 		}
 		refusal, ok := s.step(ctx, patience.C, enough)
+		_, retired := errors.AsType[*cookie.Retirement](refusal)
 		switch {
-		case refusal != nil && !errors.Is(refusal, errStranger):
+		case refusal != nil && (retired || !errors.Is(refusal, errStranger)):
 			return refusal
 		case ctx.Err() != nil:
 			return nil
-		case !ok && s.onlySelf():
+		case ok:
+		case s.onlySelf():
 			n.log.Info("nobody else is named: founding", "seeds", n.cfg.Seeds)
 			return nil
-		case !ok:
+		case n.cfg.MustJoin && s.trouble != nil:
+			return fmt.Errorf("node: nobody to join: %w", s.trouble)
+		case n.cfg.MustJoin:
+			return fmt.Errorf("node: nobody to join: none of those at %s has answered", n.cfg.Seeds)
+		case !s.heeded:
+			late = true
+			patience.Reset(startPatience)
+		default:
+			n.alone.Store(true)
 			n.notice("nobody answers at %s: starting alone, and looking on", n.cfg.Seeds)
 			return nil
 		}

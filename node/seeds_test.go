@@ -215,11 +215,71 @@ func TestManyAddressesThatDoNotAnswer(t *testing.T) {
 	})
 }
 
-// Nodes that cannot find each other found a cluster each, and record; once the
-// name resolves they are one, nothing is lost, and each gate runs once.
+// A name that does not resolve is waited for, however long: nobody founds a
+// cluster beside one that may be there. Who may not wait says why it ends.
+func TestANameThatDoesNotResolveIsWaitedFor(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		b := &book{err: errNoName}
+		larry := l.launch("larry", by(b))
+		ends := l.launch("ends", by(b), func(c *node.Config) { c.MustJoin = true })
+		if err := l.refused(ends); !strings.Contains(err.Error(), "nobody to join: parking.test: no such name") {
+			t.Errorf("it ended with %v", err)
+		}
+		time.Sleep(5 * time.Minute)
+		if ready, why := larry.Readiness(); ready || larry.Addr() != "" || why != "looking for others: "+errNoName.Error() {
+			t.Errorf("after minutes without the name larry is %v, %q", ready, why)
+		}
+		if told := larry.notices("no such name"); told != 1 {
+			t.Errorf("it told %d times that there is no such name", told)
+		}
+		b.say(nil, addrs(7001, 1)...)
+		l.await(larry)
+		if ready, why := larry.Readiness(); !ready || len(larry.RunsHere()) != 4 {
+			t.Errorf("named alone it is %v, %q and runs gates %v", ready, why, larry.RunsHere())
+		}
+	})
+}
+
+// A node that knows of others and reaches none of them goes to work, and is not
+// called ready: they may be the cluster, and it in front of a wall.
+func TestWhoReachesNobodyIsNotReady(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		b := &book{}
+		b.say(nil, addrs(7001, 2)...)
+		larry := l.start("larry", by(b))
+		time.Sleep(time.Minute)
+		if ready, why := larry.Readiness(); ready || !strings.Contains(why, "nobody answers") {
+			t.Errorf("alone it is %v, %q", ready, why)
+		}
+		l.start("gary", by(b))
+		l.settled(30 * time.Second)
+		l.eventually(time.Second, "both to be ready", func() bool { return l.allReady("larry", "gary") })
+
+		harry := l.start("harry", func(c *node.Config) { c.Directory, c.Join = nil, []string{"10.0.0.1:9999"} })
+		if ready, why := harry.Readiness(); ready || !strings.Contains(why, "nobody answers") {
+			t.Errorf("told to join whom it does not reach, it is %v, %q", ready, why)
+		}
+		b.say(nil, addrs(7001, 3)...)
+		l.settled(30 * time.Second)
+		l.eventually(time.Second, "harry to be ready", func() bool { return l.allReady("larry", "harry") })
+	})
+}
+
+// allReady reports whether those nodes are ready for work.
+func (l *lab) allReady(names ...string) bool {
+	for _, name := range names {
+		if ready, _ := l.get(name).Readiness(); !ready {
+			return false
+		}
+	}
+	return true
+}
+
+// Nodes that cannot reach each other found a cluster each, and record; once the
+// name leads to them they are one, nothing is lost, and each gate runs once.
 func TestFoundersMerge(t *testing.T) {
 	inLabs(t, 10, func(t *testing.T, l *lab) {
-		b := &book{err: errNoName}
+		b := &book{addrs: []string{"10.0.0.1:9999"}}
 		begin := time.Now()
 		l.launch("larry", by(b))
 		time.Sleep(time.Duration(l.rand.Int64N(int64(3 * time.Second))))

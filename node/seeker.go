@@ -40,6 +40,7 @@ type seeker struct {
 
 	listed   []string // the addresses in the latest answer of Seeds
 	heeded   bool     // there was an answer
+	trouble  error    // why there was none the last time
 	looked   chan look
 	looking  bool
 	nextLook time.Time
