@@ -22,6 +22,10 @@ var byName = map[string]slog.Level{
 	"ERROR": slog.LevelInfo,
 }
 
+// unsent begins what memberlist says of a packet that did not get away. While a host
+// has no network there are ten of them a second, and the probes that fail say it all.
+var unsent = []byte("memberlist: Failed to send ")
+
 func (l levels) Write(p []byte) (int, error) {
 	level, text := slog.LevelDebug, bytes.TrimSpace(p)
 	if len(text) > 0 && text[0] == '[' {
@@ -30,6 +34,9 @@ func (l levels) Write(p []byte) (int, error) {
 				level, text = known, rest
 			}
 		}
+	}
+	if bytes.HasPrefix(text, unsent) {
+		level = min(level, slog.LevelDebug)
 	}
 	l.to.Log(context.Background(), level, string(text))
 	return len(p), nil
