@@ -185,6 +185,12 @@ func TestTheOldCookieIsRefusedInWords(t *testing.T) {
 		if strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v has lines", err)
 		}
+		// One that finds them by a name must not found a cluster beside theirs.
+		b := &book{}
+		b.say(nil, nodes[0].Addr(), nodes[1].Addr())
+		if err := l.refused(l.launch("later", by(b))); !strings.Contains(err.Error(), "rotated at 2000-") {
+			t.Errorf("the old cookie was refused by a name with %v", err)
+		}
 		keys, err := cookie.Derive("brandnew")
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package charttest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -53,6 +54,7 @@ func newKubelet(objects []k8s.Object, names *nameserver) *kubelet {
 // pod is one that was started.
 type pod struct {
 	t    *testing.T
+	name string
 	ip   netip.Addr
 	root string
 	spec core.Container
@@ -70,7 +72,7 @@ func (k *kubelet) start(t *testing.T, of core.Pod, ip netip.Addr) *pod {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
-	p := &pod{t: t, ip: ip, root: root, spec: of.Spec.Containers[0], out: new(bytes.Buffer), end: make(chan error, 1)}
+	p := &pod{t: t, name: of.Name, ip: ip, root: root, spec: of.Spec.Containers[0], out: new(bytes.Buffer), end: make(chan error, 1)}
 	paths := k.mount(t, root, of.Spec)
 	for _, e := range p.spec.Env {
 		p.env = append(p.env, e.Name+"="+value(t, e, of.Name, ip, paths))
@@ -196,15 +198,16 @@ func (p *pod) await(probe *core.Probe) {
 }
 
 // exec runs a command at the node's prompt, as kubectl exec does.
-func (p *pod) exec(command string) string {
+func (p *pod) exec(command string, flags ...string) string {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, program(p.t), "attach", "-c", command)
-	c.Env = p.env
-	out, err := c.CombinedOutput()
+	c := exec.CommandContext(ctx, program(p.t), append([]string{"attach", "-c", command}, flags...)...)
+	var stderr strings.Builder
+	c.Env, c.Stderr = p.env, &stderr
+	out, err := c.Output()
 	if err != nil {
-		p.t.Fatalf("%s: %s: %v\n%s", p.ip, command, err, out)
+		p.t.Fatalf("%s: %s: %v\n%s%s", p.ip, command, err, out, stderr.String())
 	}
 	return string(out)
 }
@@ -290,11 +293,7 @@ func TestPods(t *testing.T) {
 		t.Fatal("helm test does not end")
 	}
 
-	rotate(t, k, pods, one[*core.Secret](t, objects).Name)
-	if err := pods[2].stop(os.Kill); err == nil {
-		t.Fatal("a killed process ended well")
-	}
-	pods[1].exec("await members 2 30s")
+	rotate(t, k, pods, one[*core.Secret](t, objects).Name, launch)
 	launch(2, addrs[2])
 	pods[2].await(c.ReadinessProbe)
 	pods[2].exec("await members 3 30s") // it has the cookie of the others
@@ -317,8 +316,8 @@ func TestPods(t *testing.T) {
 }
 
 // rotate changes the cookie as docs/kubernetes.md tells: the new one comes beside
-// the old, the nodes take it, the Secret follows.
-func rotate(t *testing.T, k *kubelet, pods []*pod, secret string) {
+// the old, the nodes take it, the Secret follows. A pod that starts too early is told.
+func rotate(t *testing.T, k *kubelet, pods []*pod, secret string, launch func(int, netip.Addr)) {
 	t.Helper()
 	files, next := k.files["secret "+secret], []byte("sesame-sesame")
 	const path = "/etc/parking/cookie/next"
@@ -327,9 +326,35 @@ func rotate(t *testing.T, k *kubelet, pods []*pod, secret string) {
 			t.Fatal(err)
 		}
 	}
-	out := pods[1].exec("cookie rotate " + filepath.Join(pods[1].root, path))
-	if strings.Count(out, "rotated") < 1+len(pods) {
-		t.Errorf("not every node has the new cookie:\n%s", out)
+	out := pods[1].exec("cookie rotate "+filepath.Join(pods[1].root, path), "--format", "json")
+	var told struct {
+		Nodes []struct{ Node, State string }
+	}
+	if err := json.Unmarshal([]byte(out), &told); err != nil {
+		t.Fatal(err)
+	}
+	rotated := make(map[string]bool)
+	for _, n := range told.Nodes {
+		rotated[n.Node] = n.State == "rotated"
+	}
+	for _, p := range pods {
+		if !rotated[p.name] {
+			t.Errorf("%s has not the new cookie:\n%s", p.name, out)
+		}
+	}
+	if err := pods[2].stop(os.Kill); err == nil {
+		t.Fatal("a killed process ended well")
+	}
+	pods[1].exec("await members 2 30s")
+	launch(2, pods[2].ip)
+	select {
+	case err := <-pods[2].end:
+		pods[2].end <- err
+		if out := pods[2].out.String(); err == nil || !strings.Contains(out, "rotated") {
+			t.Errorf("a pod that started with the old cookie: %v\n%s", err, out)
+		}
+	case <-time.After(time.Minute):
+		t.Error("a pod that started with the old cookie goes on")
 	}
 	files["cookie"] = next
 }
