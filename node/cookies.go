@@ -125,7 +125,9 @@ func (c *cookies) tick(ctx context.Context) (again time.Duration) {
 	}
 	if !c.sever.IsZero() && !now.Before(c.sever) {
 		c.sever = time.Time{}
-		c.ring.Sever()
+		if cut := c.ring.Sever(); cut > 0 { // of nodes that have not turned
+			c.n.log.Warn("connections by the former cookie were cut", "connections", cut)
+		}
 	}
 	for _, at := range []time.Time{c.drop, c.sever} {
 		if !at.IsZero() && (again == 0 || at.Sub(now) < again) {

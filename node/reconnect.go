@@ -18,6 +18,9 @@ const (
 	// look for one at a time, wait long for one that is still cut off, and join
 	// a next life of it blindly.
 	reconnectInterval = 500 * time.Millisecond
+	// outdatedInterval is how often a node looks for them whose cookie was rotated
+	// away: they will tell it again.
+	outdatedInterval = 10 * time.Second
 	// reconnectTimeout is how long such a look may take.
 	reconnectTimeout = 300 * time.Millisecond
 	// leavingFor is how long a member that leaves takes at most; then it stays.
@@ -30,7 +33,11 @@ const (
 // there, until ctx ends.
 func (n *Node) reconnect(ctx context.Context, random *rand.Rand) {
 	leaving := make(map[gates.Host]time.Time) // since when
-	for n.rest(ctx, reconnectInterval) {
+	interval := reconnectInterval
+	for n.rest(ctx, interval) {
+		if interval = reconnectInterval; n.outdated.Load() {
+			interval = outdatedInterval
+		}
 		var failed []Member
 		before := leaving
 		leaving = make(map[gates.Host]time.Time)

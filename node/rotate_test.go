@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,7 +114,7 @@ func TestACookieIsRotatedUnderWrites(t *testing.T) {
 					for _, n := range nodes {
 						n.forget()
 					}
-					stop := l.writing(20*time.Millisecond, nodes...)
+					stop := l.writing(40*time.Millisecond, nodes...)
 					time.Sleep(500 * time.Millisecond)
 					r, err := nodes[0].RotateCookie(t.Context(), "")
 					if err != nil {
@@ -130,7 +131,7 @@ func TestACookieIsRotatedUnderWrites(t *testing.T) {
 					if len(r.Nodes) != len(names) {
 						t.Errorf("the answer tells of %d nodes: %+v", len(r.Nodes), r.Nodes)
 					}
-					time.Sleep(2 * time.Second)
+					time.Sleep(7 * time.Second) // until what hangs on the former cookie is cut
 					acked, failed := stop()
 					if len(failed) > 0 {
 						t.Errorf("%d of %d writes were not answered: %v", len(failed), len(failed)+len(acked), failed[0])
@@ -142,6 +143,9 @@ func TestACookieIsRotatedUnderWrites(t *testing.T) {
 							if len(has[p]) == 0 {
 								t.Fatalf("%s lacks %s", n.Name(), p)
 							}
+						}
+						if n.warned.count("were cut") > 0 {
+							t.Errorf("%s had to cut connections", n.Name())
 						}
 						if e := n.told(node.NodeFailed, node.NodeLeft, node.GatesClosed); len(e) > 0 {
 							t.Errorf("%s: %+v", n.Name(), e)
@@ -339,7 +343,7 @@ func TestTheNodeThatRotatesDies(t *testing.T) {
 	for _, after := range []string{"stage", "use", "drop"} {
 		t.Run(after, func(t *testing.T) {
 			inLab(t, func(t *testing.T, l *lab) {
-				steps := 0
+				var steps atomic.Int32
 				l.setup = func(c *node.Config) { c.Spaces = node.Setting{Value: 1000} }
 				l.tweak = func(n *lively) {
 					if n.Name() == "moe" {
@@ -349,7 +353,7 @@ func TestTheNodeThatRotatesDies(t *testing.T) {
 						return onCookie{h, func(_ context.Context, req *connect.Request[wire.CookieRequest], step func() (*connect.Response[wire.CookieReply], error)) (*connect.Response[wire.CookieReply], error) {
 							reply, err := step()
 							if stepName(req.Msg) == after {
-								if steps++; steps == 1 { // one has taken it
+								if steps.Add(1) == 1 { // one has taken it
 									go l.crash("moe")
 								}
 							}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -166,6 +167,24 @@ func TestACookieRotatedUnderLoad(t *testing.T) {
 		}
 	}
 	must(nodes[0], "verdict")
+	second, err := cookie.Read(process.CookieFile(dir[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{first, second} {
+		err := filepath.WalkDir(dir[0], func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() || path == process.CookieFile(dir[0]) {
+				return nil // what comes and goes meanwhile
+			}
+			if b, err := os.ReadFile(path); err == nil && bytes.Contains(b, []byte(secret)) {
+				t.Errorf("a cookie is in %s", filepath.Base(path))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
 	endWatch()
 	watching.Wait()
 	for i, n := range nodes {

@@ -376,8 +376,9 @@ func (r *Ring) track(conn net.Conn, h *held) {
 	}
 }
 
-// Sever ends the connections that were accepted by a cookie which is so no more.
-func (r *Ring) Sever() {
+// Sever ends the connections that were accepted by a cookie which is so no more,
+// and returns how many there were.
+func (r *Ring) Sever() int {
 	r.mu.Lock()
 	var old []*tracked
 	good := r.fingerprints()
@@ -390,6 +391,7 @@ func (r *Ring) Sever() {
 	for _, c := range old {
 		_ = c.Close()
 	}
+	return len(old)
 }
 
 // Why returns what whoever has proved one of the retired cookies is to be told:
