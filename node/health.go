@@ -67,7 +67,7 @@ func (n *Node) Readiness() (ready bool, why string) {
 		return false, "its cookie was rotated away"
 	case n.alone.Load() && !n.met.Load():
 		return false, "nobody answers of those that it was to join"
-	case n.unmet():
+	case n.unmet() && len(n.keeper.Running()) == 0: // one that has founded a lot serves it, whoever joins
 		return false, "meeting " + strings.Join(n.view.others(), " ")
 	}
 	return true, ""

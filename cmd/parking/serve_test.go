@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -151,6 +152,37 @@ func (s *service) until(path string, is func(code int, words string) bool) {
 		}
 	}
 	s.t.Fatalf("%s answers %s with %d %s", s.name, path, code, words)
+}
+
+// asked asks the node whether it is ready, again and again until it is gone, or
+// until it is told to tell: then it returns what was answered, each change of it.
+func (s *service) asked() (tell func() string) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	var said []string
+	go func() {
+		defer close(done)
+		for {
+			code, words := s.probe("/readyz")
+			if (code == http.StatusOK) != (words == "ok") && code != 0 {
+				words = fmt.Sprintf("%d %s", code, words)
+			}
+			if code != 0 && (len(said) == 0 || said[len(said)-1] != words) {
+				said = append(said, words)
+			}
+			select {
+			case <-stop:
+				return
+			case <-s.done:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+	return func() string {
+		close(stop)
+		<-done
+		return strings.Join(said, ", ")
+	}
 }
 
 // wants asks a probe, which must answer so.
@@ -344,9 +376,10 @@ func TestRollingRestart(t *testing.T) {
 	}
 	h := newHost(t)
 	names := []string{"larry", "gary", "harry"}
-	services := make(map[string]*service)
+	services, says := make(map[string]*service), make(map[string]func() string)
 	for _, name := range names {
 		services[name] = h.serve(name, "--ack", "1", "--spaces", "100000").ready()
+		says[name] = services[name].asked()
 	}
 	h.run("attach", "larry", "-c", "await members 3", "-c", "rebalance", "-c", "await gates 3 nodes")
 
@@ -361,6 +394,9 @@ func TestRollingRestart(t *testing.T) {
 		begin := time.Now()
 		s.term()
 		gone := time.Since(begin)
+		if got := says[name](); got != "ok, leaving" {
+			t.Errorf("%s, which left, has said: %s", name, got)
+		}
 		if !strings.Contains(s.log.String(), `"msg":"left"`) {
 			t.Errorf("%s did not leave in good order", name)
 		}
@@ -371,13 +407,20 @@ func TestRollingRestart(t *testing.T) {
 			}
 		}
 		begin = time.Now()
-		services[name] = h.serve(name, "--ack", "1").ready()
+		services[name] = h.serve(name, "--ack", "1")
+		says[name] = services[name].asked()
+		services[name].ready()
 		t.Logf("%s was gone %v after TERM, and ready %v after its start", name, gone, time.Since(begin))
 		h.run("attach", name, "-c", "await members 3", "-c", "rebalance", "-c", "await gates 3 nodes")
 	}
 	stop()
 	load.Wait()
 	h.run("attach", "larry", "-c", "await converged 20s")
+	for _, name := range names {
+		if got := says[name](); !regexp.MustCompile(`^((starting|joining|catching up from [a-z ]+|meeting [a-z ]+), )*ok$`).MatchString(got) {
+			t.Errorf("%s, which is back, has said: %s", name, got)
+		}
+	}
 
 	total := 0
 	for _, name := range names {
@@ -413,6 +456,11 @@ func TestRollingRestart(t *testing.T) {
 	}
 	for _, c := range report.Checks {
 		if c.Name == "gates" {
+			if gap := regexp.MustCompile(`no owner for ([0-9.]+) s`).FindStringSubmatch(c.Text); gap != nil {
+				if s, err := strconv.ParseFloat(gap[1], 64); err != nil || s > 1 {
+					t.Errorf("gates: %s", c.Text)
+				}
+			}
 			t.Logf("%d acknowledged changes; gates %s: %s", total, c.Word, c.Text)
 		}
 	}
