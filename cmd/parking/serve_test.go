@@ -327,8 +327,9 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-// A node that joins is alive and not ready, and says what it is at; one that leaves
-// says so to the end; and one that is cut off from all others is alive.
+// A node that joins is alive and not ready, and says what it is at, and so is one that
+// has found none of those it was to join; one that leaves says so to the end; and one
+// that is cut off from all others is alive.
 func TestProbesTellTheTruth(t *testing.T) {
 	h := newHost(t)
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes calls, and never answers
@@ -337,15 +338,17 @@ func TestProbesTellTheTruth(t *testing.T) {
 	}
 	defer silent.Close()
 	larry := h.serve("larry", "--join", silent.Addr().String())
-	larry.until("/readyz", func(code int, words string) bool {
-		if code != 503 {
-			t.Fatalf("larry answers %d %s, and is still joining", code, words)
-		}
-		return words == "joining"
-	})
-	larry.wants("/livez", 200, "ok")
-	larry.ready()
+	for _, why := range []string{"joining", "nobody answers of those that it was to join"} {
+		larry.until("/readyz", func(code int, words string) bool {
+			if code != 503 {
+				t.Fatalf("larry answers %d %s, and has joined nobody", code, words)
+			}
+			return words == why
+		})
+		larry.wants("/livez", 200, "ok")
+	}
 	gary := h.serve("gary").ready()
+	larry.ready() // it has met another
 	h.run("attach", "larry", "-c", "await members 2", "-c", "isolate larry", "-c", "await members 1 20s")
 	larry.wants("/livez", 200, "ok")
 	gary.wants("/livez", 200, "ok")
