@@ -150,7 +150,7 @@ func (s *seeker) start(ctx context.Context) error {
 		}
 	}()
 	late := false
-	for !n.met.Load() && !(len(n.view.others()) > 0 && (s.done() || late)) {
+	for !n.met.Load() && (len(n.view.others()) == 0 || !s.done() && !late) {
 		var enough <-chan time.Time
 		switch {
 		case !s.done() || !s.onlySelf():

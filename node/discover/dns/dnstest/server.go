@@ -64,7 +64,9 @@ func Start(t testing.TB) *Server {
 		<-started
 		t.Cleanup(func() {
 			_ = d.Shutdown()
-			<-ended
+			if err := <-ended; err != nil {
+				t.Logf("name server: %v", err)
+			}
 		})
 	}
 	return s
