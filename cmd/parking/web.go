@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"parking/node"
 	"parking/node/telemetry"
 	"parking/repl"
@@ -26,8 +24,9 @@ const (
 	// webOff is the address of no listener.
 	webOff = "off"
 	// aliveWithin is how long the node's parts may take to answer /livez.
-	aliveWithin = 5 * time.Second
-	// webConns is how many connections are served at once; more wait.
+	// It is less than those who ask wait for, so that the reason reaches them.
+	aliveWithin = 1500 * time.Millisecond
+	// webConns is how many connections there are at most.
 	webConns = 256
 	// webWords is how long answers that are under way have when the listener ends.
 	webWords = 200 * time.Millisecond
@@ -61,15 +60,22 @@ func openWeb(s settings, n *node.Node, at *berth, log *slog.Logger, remark func(
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	return &web{netutil.LimitListener(l, webConns), &http.Server{
-		Handler:           handler(s, n, at, figures.Handler()),
+	return &web{l, newServer(handler(s, n, at, figures.Handler()))}, nil
+}
+
+// newServer returns what answers at the listener. Nobody can hold up others.
+func newServer(h http.Handler) *http.Server {
+	conns := callers{max: webConns}
+	return &http.Server{
+		Handler:           h,
+		ConnState:         conns.turns,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      time.Minute, // a profile of the process takes 30 s
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          stdlog.New(io.Discard, "", 0), // what speaks no HTTP is hung up on
-	}}, nil
+	}
 }
 
 // page is a path of the listener, and what it is for.
