@@ -19,6 +19,10 @@ const (
 	// formerFor is for how long the former cookie is accepted by a node that was
 	// not told to drop it.
 	formerFor = time.Minute
+	// stagedFor is for how long a staged cookie is accepted that nobody was seen to
+	// use: much longer than a rotation takes. Who uses it then is not of this
+	// cluster any more, and a node that went over to it would leave the others.
+	stagedFor = 10 * time.Minute
 	// severAfter is for how long a connection by a cookie that was dropped may go
 	// on: longer than the call that goes by it.
 	severAfter = 5 * time.Second
@@ -30,21 +34,23 @@ const (
 // So at any moment any two nodes have one in common.
 //
 // Nothing depends on the node that rotates once the first has turned: who meets
-// one that has, and has the same staged, turns too; and the former cookie is
-// dropped a while later by itself.
+// one that has, and has the same staged, turns too. And no cookie is accepted
+// beside the one in use for ever: neither the former nor one to which nobody
+// has turned.
 type cookies struct {
 	n    *Node
 	ring *cookie.Ring
 	turn chan struct{} // held by who takes a step
 	wake chan struct{} // what is due has changed
+	owed chan recall   // rotations to be taken back
 	busy atomic.Pointer[rotationLock]
 
 	// While turn is held:
 	next   string    // the cookie that is staged
 	by     string    // who ordered the last rotation
 	turned time.Time // when this node took to the cookie in use
-	drop   time.Time // when the former is dropped; zero: there is none
-	sever  time.Time // when the connections by it are ended; zero: there are none
+	drop   time.Time // when the one beside it is dropped; zero: there is none
+	sever  time.Time // when the connections by that are ended; zero: there are none
 }
 
 // rotationLock keeps out other rotations.
@@ -55,7 +61,7 @@ type rotationLock struct {
 }
 
 func newCookies(n *Node, ring *cookie.Ring) *cookies {
-	return &cookies{n: n, ring: ring, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+	return &cookies{n: n, ring: ring, turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), owed: make(chan recall, maxRecalls)}
 }
 
 // take takes the turn, which the caller gives back.
@@ -121,7 +127,7 @@ func (c *cookies) tick(ctx context.Context) (again time.Duration) {
 	}
 	now := time.Now()
 	if !c.drop.IsZero() && !now.Before(c.drop) {
-		c.dropFormer()
+		c.dropBeside()
 	}
 	if !c.sever.IsZero() && !now.Before(c.sever) {
 		c.sever = time.Time{}
@@ -164,21 +170,17 @@ func (c *cookies) follow() {
 func (c *cookies) stage(keys *cookie.Keys, text string) error {
 	if before, staged := c.ring.Beside(); before != nil {
 		if before.Fingerprint() == keys.Fingerprint() && staged {
-			c.next = text
+			c.next, c.drop = text, time.Now().Add(stagedFor)
 			return nil
 		}
-		if staged {
-			c.ring.Drop(before.Fingerprint(), cookie.Retirement{})
-			c.follow()
-		} else {
-			c.dropFormer()
-		}
+		c.dropBeside()
 	}
 	if err := c.ring.Stage(keys); err != nil {
 		return lot.Refuse(lot.Refused, "that is the cookie in use already; give another one")
 	}
-	c.next = text
+	c.next, c.drop = text, time.Now().Add(stagedFor)
 	c.follow()
+	c.poke()
 	return nil
 }
 
@@ -206,14 +208,18 @@ func (c *cookies) turnTo(ctx context.Context, keys *cookie.Keys, text string) er
 	return err
 }
 
-// dropFormer accepts the former cookie no more.
-func (c *cookies) dropFormer() {
-	c.drop = time.Time{}
-	former, staged := c.ring.Beside()
-	if former == nil || staged {
+// dropBeside accepts the cookie beside the one in use no more: the former, whose
+// holders are told why from now on, or one that was staged in vain.
+func (c *cookies) dropBeside() {
+	c.next, c.drop = "", time.Time{}
+	beside, staged := c.ring.Beside()
+	if beside == nil {
 		return
 	}
-	c.ring.Drop(former.Fingerprint(), cookie.Retirement{At: c.turned, By: c.by})
+	c.ring.Drop(beside.Fingerprint(), cookie.Retirement{At: c.turned, By: c.by})
+	if staged {
+		c.n.log.Info("a cookie was staged and not used", "fingerprint", beside.Fingerprint())
+	}
 	c.sever = time.Now().Add(severAfter)
 	c.follow()
 	c.poke()
@@ -296,14 +302,12 @@ func (c *cookies) step(ctx context.Context, by string, req *wire.CookieRequest) 
 			return nil, lot.Refuse(lot.Refused, "it is in use here still")
 		}
 		if former, staged := c.ring.Beside(); former != nil && !staged && former.Fingerprint() == s.Drop {
-			c.dropFormer()
+			c.dropBeside()
 		}
 		c.release(id)
 	case *wire.CookieRequest_Forget:
 		if keys, staged := c.ring.Beside(); staged && keys.Fingerprint() == s.Forget && c.busy.Load() != nil && c.busy.Load().id == id {
-			c.ring.Drop(s.Forget, cookie.Retirement{})
-			c.next = ""
-			c.follow()
+			c.dropBeside()
 		}
 		c.release(id)
 	default:

@@ -184,6 +184,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	wg.Go(func() { n.repl.Run(work) })
 	wg.Go(func() { n.beat(work) })
 	wg.Go(func() { n.cooks.run(work) })
+	wg.Go(func() { n.cooks.recalls(work) })
 	wg.Go(func() { n.awaitHeirs(work) })
 	defer func() {
 		stop()

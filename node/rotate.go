@@ -35,6 +35,8 @@ const (
 type Cookie struct {
 	Fingerprint string   // of the one in use
 	Accepted    []string // those of all that are accepted, the one in use first
+	Staged      string   // of the next one, if that is accepted already
+	Former      string   // of the one before, while that is accepted still
 	Source      string   // where the next life has it from
 	Rotating    string   // the node that rotates it now, or none
 }
@@ -47,6 +49,11 @@ func (n *Node) Cookie(ctx context.Context) (c Cookie, err error) {
 	c = Cookie{Accepted: n.ring.Fingerprints(), Source: n.cooks.source()}
 	c.Fingerprint = c.Accepted[0]
 	c.Rotating, _ = n.cooks.underWay()
+	if beside, staged := n.ring.Beside(); staged {
+		c.Staged = beside.Fingerprint()
+	} else if beside != nil {
+		c.Former = beside.Fingerprint()
+	}
 	return c, nil
 }
 
@@ -98,7 +105,7 @@ func (n *Node) RotateCookie(ctx context.Context, next string) (r Rotation, err e
 	going, cancel := context.WithTimeout(context.WithoutCancel(ctx), turnTries*turnTimeout+stageTimeout)
 	defer cancel()
 	if err != nil {
-		t.ask(going, t.staged(), orderTimeout, &wire.CookieRequest{Rotation: t.id, Step: &wire.CookieRequest_Forget{Forget: r.To}})
+		n.cooks.recall(going, t, r.To)
 		return r, err
 	}
 	t.turn(going, &wire.CookieRequest{Rotation: t.id, Step: &wire.CookieRequest_Use{Use: next}})

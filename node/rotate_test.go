@@ -475,8 +475,16 @@ func TestAJoinerInTheMidstOfARotation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.refused(late); !strings.Contains(err.Error(), "is being rotated by larry") {
-			t.Errorf("%v", err)
+		select {
+		case <-late.Ready():
+		case err := <-late.done:
+			late.done <- err
+			l.bury(late)
+			if err == nil || !strings.Contains(err.Error(), "is being rotated by larry") {
+				t.Errorf("%v", err)
+			}
+		case <-time.After(time.Minute):
+			t.Error("late is neither ready nor ended")
 		}
 		l.eventually(time.Minute, "the rotation", func() bool { return l.fingerprints(r.To) })
 		l.settled(10 * time.Second)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"parking/lot"
 	"parking/node"
@@ -52,6 +51,8 @@ func cookieFile(name, path string) (string, error) {
 type cookieJSON struct {
 	Fingerprint string   `json:"fingerprint"`
 	Accepted    []string `json:"accepted"`
+	Staged      string   `json:"staged"`
+	Former      string   `json:"former"`
 	Source      string   `json:"source"`
 	Rotating    string   `json:"rotating"`
 }
@@ -62,11 +63,14 @@ func showCookie(c *call) error {
 		return err
 	}
 	if c.opt.Format == JSON {
-		return writeJSON(c.out, cookieJSON{k.Fingerprint, append([]string{}, k.Accepted...), k.Source, k.Rotating})
+		return writeJSON(c.out, cookieJSON{k.Fingerprint, append([]string{}, k.Accepted...), k.Staged, k.Former, k.Source, k.Rotating})
 	}
 	parts := []string{"cookie " + k.Fingerprint, "from " + k.Source}
-	if len(k.Accepted) > 1 {
-		parts = append(parts, c.paint.warn("accepted too: "+strings.Join(k.Accepted[1:], " ")))
+	if k.Staged != "" {
+		parts = append(parts, c.paint.warn("staged: "+k.Staged))
+	}
+	if k.Former != "" {
+		parts = append(parts, c.paint.warn("accepted still: "+k.Former))
 	}
 	if k.Rotating != "" {
 		parts = append(parts, c.paint.warn(k.Rotating+" is rotating it"))
@@ -137,7 +141,7 @@ func todo(r node.Rotation, n node.Rotated) string {
 	case n.Away:
 		return "when it is back: cookie accept FILE at its prompt, or start it with the new cookie" + where(r)
 	}
-	return "it follows by itself, if it had the cookie before it went; else cookie accept FILE at its prompt, or start it with the new one" + where(r)
+	return "it follows by itself, if it had the cookie before it went and is back within ten minutes; else cookie accept FILE at its prompt, or start it with the new one" + where(r)
 }
 
 // where says which node has the new cookie in a file.

@@ -28,7 +28,7 @@ func TestCookie(t *testing.T) {
 			after = keys.Fingerprint()
 		}
 		equal(t, "cookie", larry.do("cookie"), "cookie "+before+"   from its configuration\n")
-		equal(t, "cookie", larry.json().do("cookie"), `{"fingerprint":"`+before+`","accepted":["`+before+`"],"source":"its configuration","rotating":""}`+"\n")
+		equal(t, "cookie", larry.json().do("cookie"), `{"fingerprint":"`+before+`","accepted":["`+before+`"],"staged":"","former":"","source":"its configuration","rotating":""}`+"\n")
 		for line, want := range map[string]string{
 			"cookie rotate":                "no node has a cookie file",
 			"cookie rotat":                 "did you mean rotate?",
