@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,5 +94,15 @@ func TestASecretInAnOddFileIsNotTold(t *testing.T) {
 		if strings.Contains(w.text(), "S3CR3T") {
 			t.Errorf("%q is told: %s", text, w.text())
 		}
+	}
+}
+
+// Where the log is documents, so is that some of it are lost.
+func TestLostLinesAreADocument(t *testing.T) {
+	s := settings{Name: "larry", Cluster: "parking", LogFormat: jsonLog, level: slog.LevelError}
+	var r logLine
+	if text := s.lostLines(3); json.Unmarshal([]byte(text), &r) != nil || !strings.HasSuffix(text, "}\n") ||
+		r["time"] == nil || r["node"] != "larry" || r["cluster"] != "parking" || r["lines"] != 3.0 {
+		t.Errorf("told as %q", text)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,11 +24,13 @@ import (
 const delimiter = "\x00"
 
 // load reads the settings that there are flags for, each from the last of the
-// layers that has it: defaults, file, environment, flags.
+// layers that has it: defaults, file, environment, flags. Where some are wrong, it
+// returns the rest with the error: how the log is formatted that is to tell it.
 func load(flags *pflag.FlagSet) (settings, error) {
 	s := defaults()
 	s.found = make(map[string]found)
 	file := configFile(flags)
+	var wrong error // the first
 	for _, l := range []struct {
 		layer layer
 		load  func(*koanf.Koanf) error
@@ -40,7 +43,8 @@ func load(flags *pflag.FlagSet) (settings, error) {
 	} {
 		k := koanf.New(delimiter)
 		if err := l.load(k); err != nil {
-			return s, err
+			wrong = cmp.Or(wrong, err)
+			continue
 		}
 		for name, value := range k.All() {
 			s.found[name] = found{value, source{l.layer, l.name(name)}}
@@ -56,16 +60,19 @@ func load(flags *pflag.FlagSet) (settings, error) {
 	k := koanf.New(delimiter)
 	for _, name := range slices.Sorted(maps.Keys(s.found)) {
 		f := s.found[name]
-		var err error
-		if f.value, err = parse(flags.Lookup(name), f.value); err != nil {
-			return s, s.wrong(name, err)
+		value, err := parse(flags.Lookup(name), f.value)
+		if err != nil {
+			wrong = cmp.Or(wrong, s.wrong(name, err))
+			continue
 		}
+		f.value = value
 		s.found[name] = f
 		if err := k.Set(name, f.value); err != nil {
 			return s, err
 		}
 	}
-	return s, k.Unmarshal("", &s)
+	err := k.Unmarshal("", &s)
+	return s, cmp.Or(wrong, err)
 }
 
 // setting returns the flag of a setting, or nil where flags has none of that

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
-
-	"parking/repl"
 )
 
 // The formats of a log.
@@ -37,21 +35,23 @@ func (s *settings) logger(to io.Writer) *slog.Logger {
 
 // lostLines says in the log's format that some of it are lost.
 func (s *settings) lostLines(n int) string {
-	if s.LogFormat == jsonLog {
-		return fmt.Sprintf(`{"level":"WARN","msg":"lines of the log are lost","node":%q,"cluster":%q,"lines":%d}`+"\n", s.Name, s.Cluster, n)
+	if s.LogFormat != jsonLog {
+		return fmt.Sprintf("... %d lines of the log are lost\n", n)
 	}
-	return fmt.Sprintf("... %d lines of the log are lost\n", n)
+	var line strings.Builder
+	s.logger(&line).Error("lines of the log are lost", "lines", n) // whatever the level: it was to be logged
+	return line.String()
 }
 
 // lastWords tells what a node without a prompt has ended with, where a log of
 // documents is not to end with a line that is none; else that is still to be told.
 func (s *settings) lastWords(log *slog.Logger, err error) error {
-	var code exitError
-	if err == nil || s.LogFormat != jsonLog || errors.As(err, &code) {
+	words, code := ending(err)
+	if words == "" || s.LogFormat != jsonLog {
 		return err
 	}
-	log.Error(repl.Plain(err))
-	return exitError(exitFailed)
+	log.Error(words)
+	return exitError(code)
 }
 
 // logs is where what is logged goes: to another writer, in a goroutine of its

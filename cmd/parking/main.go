@@ -68,21 +68,29 @@ func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // exitCode tells the error and returns the code for it.
 func exitCode(err error) int {
-	var code exitError
+	words, code := ending(err)
+	if words != "" {
+		fmt.Fprintf(os.Stderr, "parking: %s\n", words)
+	}
+	return code
+}
+
+// ending returns what there is to say of what the program ends with, if anything
+// is, and the code for it.
+func ending(err error) (words string, code int) {
+	var said exitError
 	var usage *usageError
 	switch {
 	case err == nil:
-		return 0
-	case errors.As(err, &code):
-		return int(code)
-	case errors.As(err, &usage):
-		text := repl.Plain(err)
-		if !strings.HasSuffix(text, "?") && !strings.HasSuffix(text, moreHelp) { // else it says already what to do
-			text += "; " + moreHelp
-		}
-		fmt.Fprintf(os.Stderr, "parking: %s\n", text)
-		return exitUsage
+		return "", 0
+	case errors.As(err, &said):
+		return "", int(said)
+	case !errors.As(err, &usage):
+		return repl.Plain(err), exitFailed
 	}
-	fmt.Fprintf(os.Stderr, "parking: %s\n", repl.Plain(err))
-	return exitFailed
+	words = repl.Plain(err)
+	if !strings.HasSuffix(words, "?") && !strings.HasSuffix(words, moreHelp) { // else it says already what to do
+		words += "; " + moreHelp
+	}
+	return words, exitUsage
 }

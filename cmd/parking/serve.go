@@ -22,20 +22,31 @@ func serveCommand() *cobra.Command {
 			"told to by a signal. parking attach is a prompt on it.",
 		Example: "  parking serve --sname larry --cookie-file /etc/parking/cookie\n" +
 			"  parking attach larry",
-		Args: noArgs,
+		Args: func(c *cobra.Command, args []string) error { return unserved(c, noArgs(c, args)) },
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := load(c.Flags())
-			if err != nil {
-				return err
+			if err == nil {
+				err = s.check()
 			}
-			if err := s.check(); err != nil {
-				return err
+			if err != nil {
+				return unserved(c, err)
 			}
 			return runServe(c.Context(), s, strayVariables(c.Root()))
 		},
 	}
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return unserved(c, flagError(c, err)) })
 	addServeFlags(c.Flags())
 	return c
+}
+
+// unserved tells why no node is run as its log would be formatted, as far as the
+// settings that could be read say how.
+func unserved(c *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	s, _ := load(c.Flags())
+	return s.lastWords(s.logger(os.Stderr), err)
 }
 
 // runServe runs a node until a signal ends it or it ends by itself. What goes wrong

@@ -311,18 +311,33 @@ func TestServeRefuses(t *testing.T) {
 	}{
 		{[]string{"--metrics", l.Addr().String()}, 1, `"level":"ERROR","msg":"port \d+ on 127.0.0.1 is in use; give --metrics another, or off"`},
 		{[]string{"--metrics", l.Addr().String(), "--log-format", "text"}, 1, `^parking: port \d+ on 127.0.0.1 is in use; give --metrics another, or off\n$`},
-		{[]string{"--metrics", "9102"}, 2, `--metrics "9102" is not ADDR:PORT`},
+		{[]string{"--metrics", "9102"}, 2, `--metrics \\"9102\\" is not ADDR:PORT`},
 		{[]string{"--metrics", "192.0.2.1:1"}, 1, `cannot listen on 192.0.2.1:1: `},
-		{[]string{"--profile", "wan"}, 2, `the profile "wan" is not laptop or lan`},
-		{[]string{"--log-format", "xml"}, 2, `the log format "xml" is not text or json`},
-		{[]string{"--pod-ip", "pod"}, 2, `--pod-ip "pod" is not the IP address of a pod`},
-		{[]string{"--bind", "eth99:7946"}, 2, `--bind "eth99:7946" is not an IP address, nor an interface of this host: it has .*lo`},
+		{[]string{"--profile", "wan"}, 2, `the profile \\"wan\\" is not laptop or lan`},
+		{[]string{"--profile", "wan", "--log-format", "text"}, 2, `^parking: the profile "wan" is not laptop or lan`},
+		{[]string{"--log-format", "xml"}, 2, `^parking: the log format "xml" is not text or json`},
+		{[]string{"--pod-ip", "pod"}, 2, `--pod-ip \\"pod\\" is not the IP address of a pod`},
+		{[]string{"--bind", "eth99:7946"}, 2, `--bind \\"eth99:7946\\" is not an IP address, nor an interface of this host: it has .*lo`},
+		{[]string{"--gates", "0"}, 2, `gates`},
+		{[]string{"--gates", "few"}, 2, `--gates \\"few\\" is not what it takes`},
+		{[]string{"--config", "/nonexistent"}, 1, `cannot read the settings: .*/nonexistent`},
+		{[]string{"--sname", ""}, 2, `a node needs a name`},
 		{[]string{"-c", "read"}, 2, `-c`},
+		{[]string{"moe"}, 2, `serve takes no argument`},
 	} {
 		s := h.serving("larry", c.flags...)
 		s.ended(c.code)
-		if text := s.log.String(); !regexp.MustCompile(c.want).MatchString(text) || strings.Count(text, "\n") != 1 {
+		text := s.log.String()
+		if !regexp.MustCompile(c.want).MatchString(text) || strings.Count(text, "\n") != 1 {
 			t.Errorf("%v: %q, want one line that matches %s", c.flags, text, c.want)
+		}
+		if slices.Contains(c.flags, "--log-format") {
+			continue
+		}
+		for _, r := range s.lines(text) {
+			if r["level"] != "ERROR" || r["time"] == nil || r["msg"] == nil || r["cluster"] != "parking" {
+				t.Errorf("%v: %v has not what a line of the log has", c.flags, r)
+			}
 		}
 	}
 }
