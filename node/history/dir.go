@@ -22,20 +22,27 @@ const (
 	keptBytes = 256 << 20
 	// extent is how much a segment's file grows at once.
 	extent = 1 << 20
+	// spare is what histories leave free on their disk, be it a small one of memory:
+	// for sockets, claims and cookies, without which a node cannot live.
+	spare = 4 << 20
 )
+
+// errFull is why a segment does not grow.
+var errFull = fmt.Errorf("history: no more than %d MiB are free", spare>>20)
 
 // Dir is an archive in a directory of this host. Segments are files that are
 // mapped into memory: what was written to them is there when the process is not.
 type Dir struct {
 	path  string
 	group string // of those that belong together
+	spare uint64 // bytes that are left free
 }
 
 // NewDir returns the archive at path, which is made when it is first written to.
 // Of the lives in it, those of the same cluster belong together.
 func NewDir(path, cluster string) *Dir {
 	sum := sha256.Sum256([]byte(cluster))
-	return &Dir{path, hex.EncodeToString(sum[:6])}
+	return &Dir{path, hex.EncodeToString(sum[:6]), spare}
 }
 
 // A file is called GROUP-NODE-INCARNATION.NUMBER.
@@ -70,13 +77,14 @@ func (d *Dir) Begin(life Life, number uint64) (Segment, error) {
 		f.Close()
 		return nil, fmt.Errorf("history: %s: %w", f.Name(), err)
 	}
-	return &fileSegment{file: f, b: b}, nil
+	return &fileSegment{file: f, spare: d.spare, b: b}, nil
 }
 
 type fileSegment struct {
-	file *os.File
-	size int
-	b    []byte
+	file  *os.File
+	spare uint64
+	size  int
+	b     []byte
 }
 
 var zeros [extent]byte
@@ -85,7 +93,15 @@ var zeros [extent]byte
 // turn: where a disk is full, that is an error, and not a signal.
 func (s *fileSegment) Room(n int) error {
 	for s.size < n {
+		var disk syscall.Statfs_t
+		if err := syscall.Fstatfs(int(s.file.Fd()), &disk); err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
+		if disk.Bavail*uint64(disk.Bsize) < s.spare+extent {
+			return errFull
+		}
 		if _, err := s.file.WriteAt(zeros[:], int64(s.size)); err != nil {
+			_ = s.file.Truncate(int64(s.size)) // what was written of it is of no use
 			return fmt.Errorf("history: %w", err)
 		}
 		s.size += extent

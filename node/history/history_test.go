@@ -1,6 +1,8 @@
 package history
 
 import (
+	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -178,6 +180,33 @@ func TestALogWithoutRoomSaysSo(t *testing.T) {
 	h, ok := Read(l.Segments())
 	if !ok || h.Cut == 0 || len(h.Records)+h.Cut != n {
 		t.Errorf("ok %v, %d records, cut %d", ok, len(h.Records), h.Cut)
+	}
+}
+
+// A disk is left to others before it is full: what a node cannot do without is on
+// it, too.
+func TestALogLeavesRoomForOthers(t *testing.T) {
+	a := NewDir(t.TempDir(), "g")
+	l, err := NewLog(a, larry, "crdt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := l.segs[0].(*fileSegment)
+	s.spare = math.MaxUint64 >> 1 // more than any disk has
+	const n = 100_000
+	for i := uint64(1); i <= n; i++ {
+		l.Add(Record{Kind: Entered, First: i, Last: i, Plate: "ABC 1234567", Stamp: i})
+	}
+	if h, ok := Read(l.Segments()); !ok || len(h.Records) == 0 || len(h.Records)+h.Cut != n {
+		t.Errorf("ok %v, %d records, cut %d", ok, len(h.Records), h.Cut)
+	}
+	if info, err := s.file.Stat(); err != nil || info.Size() != extent {
+		t.Errorf("the file has %d bytes, %v", info.Size(), err)
+	}
+	a.spare = s.spare
+	if _, err := NewLog(a, Life{"gary", 1}, "crdt"); !errors.Is(err, errFull) {
+		t.Errorf("a log on a disk that is full: %v", err)
 	}
 }
 
