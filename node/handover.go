@@ -128,7 +128,7 @@ func (n *Node) give(ctx context.Context, g lot.GateID, to, reason string) ([]byt
 func (s *steward) take(ctx context.Context, from string, g lot.GateID, reason string, seen crdt.Version) ([]byte, error) {
 	n := s.n
 	if !n.store.Covers(seen) {
-		if err := n.repl.PullFrom(ctx, from); err != nil {
+		if _, err := n.repl.PullFrom(ctx, from); err != nil {
 			return nil, lot.Refuse(lot.Refused, "%s could not catch up with %s: %v", n.self.Node, from, plain(err))
 		}
 		if !n.store.Covers(seen) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,7 +72,7 @@ type Node struct {
 	given    given
 
 	brought atomic.Bool // whether another node's state came before this one was ready
-	lacking []string    // those that had too much more to tell then; Run's
+	lacking []lack      // what it could not bring by then; Run's
 	stage   stage       // what it is busy with before it is ready, and when it leaves
 	pulse   pulse
 
@@ -213,8 +212,8 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	n.stage.is("")
 	if len(n.lacking) > 0 {
 		n.stew.hold()
-		n.stage.is("catching up from " + strings.Join(n.lacking, " "))
-		wg.Go(func() { n.catchUpLater(work) })
+		n.stage.is(catchingUpFrom(n.lacking))
+		wg.Go(func() { n.catchUpLater(work, n.lacking) })
 	}
 	before := n.stew.holding()
 	n.stew.settle()

@@ -241,5 +241,5 @@ func (r *Replicator) Receive(ctx context.Context, from string, req *wire.PushReq
 	if r.store.Covers(theirs) {
 		return nil
 	}
-	return r.PullFrom(ctx, from)
+	return r.pullFrom(ctx, kick{from, pullAll})
 }

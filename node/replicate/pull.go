@@ -133,8 +133,12 @@ func (r *Replicator) kick(name string, what scope) {
 
 // PullFrom brings here what that peer has and this replica lacks. It blocks
 // until all of it is joined.
-func (r *Replicator) PullFrom(ctx context.Context, name string) error {
-	return r.pullFrom(ctx, kick{name, pullAll})
+func (r *Replicator) PullFrom(ctx context.Context, name string) (Source, error) {
+	client, ok := r.peers.Client(name)
+	if !ok {
+		return Source{}, NotThere(name)
+	}
+	return r.PullBy(ctx, client, name)
 }
 
 func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
@@ -163,10 +167,10 @@ func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
 	case pullOwn:
 		for {
 			from, err := r.pullOnce(ctx, client, k.name, pullOwn)
-			if err != nil || !from.behind && from.changes < bulk {
+			if err != nil || !from.Behind && from.changes < bulk {
 				return err
 			}
-			if from.behind {
+			if from.Behind {
 				break
 			}
 		}
@@ -175,16 +179,15 @@ func (r *Replicator) pullFrom(ctx context.Context, k kick) error {
 	return err
 }
 
-// CatchUp does what PullFrom does unless that takes a whole state, and reports
-// whether it would: while others write at full speed there may always be one
+// CatchUp does what PullFrom does unless that takes a whole state, and says in the
+// source whether it would: while others write at full speed there may always be one
 // more to fetch.
-func (r *Replicator) CatchUp(ctx context.Context, name string) (lacking bool, err error) {
+func (r *Replicator) CatchUp(ctx context.Context, name string) (Source, error) {
 	client, ok := r.peers.Client(name)
 	if !ok {
-		return false, NotThere(name)
+		return Source{}, NotThere(name)
 	}
-	from, err := r.pullOnce(ctx, client, name, pullNews)
-	return from.behind, err
+	return r.pullOnce(ctx, client, name, pullNews)
 }
 
 // NotThere is the error where the node of that name is not there.
@@ -194,9 +197,10 @@ func NotThere(name string) error {
 
 // A Source is a node as it was when it was pulled from.
 type Source struct {
-	Version crdt.Version
+	Version crdt.Version // what it had, if Told: else an error came before
+	Told    bool
 	Leaving bool
-	behind  bool // there is more than it told: that takes a whole state
+	Behind  bool // there is more than it told: that takes a whole state
 	changes int  // that it sent, but for a whole state
 }
 
@@ -230,7 +234,7 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 	defer func() {
 		how := probe.Same
 		switch {
-		case errors.Is(err, errStaging) || err == nil && from.behind:
+		case errors.Is(err, errStaging) || err == nil && from.Behind:
 			how = probe.Deferred
 		case err != nil:
 			how = probe.Failed
@@ -260,19 +264,19 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 		return from, cause(ctx, err)
 	}
 	defer stream.Close()
-	defer cancel(nil)   // before Close, which would read what is still to come
-	from.Version = ours // if they say nothing
+	defer cancel(nil) // before Close, which would read what is still to come
 	var staged crdt.Stager
 	size := 0 // of what is staged
 	for stream.Receive() {
 		alarm.Reset(answerTimeout)
 		c := stream.Msg()
 		from.Leaving = from.Leaving || c.GetLeaving()
-		from.behind = from.behind || c.GetBehind()
+		from.Behind = from.Behind || c.GetBehind()
 		if c.GetVersion() != nil {
 			if from.Version, err = crdt.DecodeVersion(c.GetVersion()); err != nil {
 				return from, r.refuse("pull", name, err)
 			}
+			from.Told = true
 		}
 		if c.GetDelta() != nil {
 			ms, err := crdt.Decode(c.GetDelta())
@@ -309,6 +313,9 @@ func (r *Replicator) pullOnce(ctx context.Context, client wireconnect.PeerClient
 		if err := r.store.JoinState(staged.State(), size); err != nil {
 			_ = r.refuse("pull", name, err)
 		}
+	}
+	if !from.Told { // it is the same
+		from.Version, from.Told = ours, true
 	}
 	return from, nil
 }
