@@ -37,26 +37,27 @@ func (c *callers) take(known func(addr string) bool) []string {
 	return unknown
 }
 
-// told remembers of which addresses was told that the nodes there are left alone.
+// told remembers which addresses were told of: that the nodes there are left alone,
+// or have another cookie than the one in use here.
 type told struct {
-	mu    sync.Mutex
-	addrs map[string]bool
+	mu   sync.Mutex
+	what map[string]bool
 }
 
 // maxTold bounds how many are remembered: of more, some are told of again.
 const maxTold = 1024
 
-// first reports whether an address has not been told of yet, and remembers it.
-func (t *told) first(addr string) bool {
+// first reports whether that has not been told of yet, and remembers it.
+func (t *told) first(what string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.addrs[addr] {
+	if t.what[what] {
 		return false
 	}
-	if t.addrs == nil || len(t.addrs) == maxTold {
-		t.addrs = make(map[string]bool)
+	if t.what == nil || len(t.what) == maxTold {
+		t.what = make(map[string]bool)
 	}
-	t.addrs[addr] = true
+	t.what[what] = true
 	return true
 }
 

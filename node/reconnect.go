@@ -88,7 +88,8 @@ func (n *Node) rest(ctx context.Context, d time.Duration) bool {
 // meet asks whoever is at m's address whether it is that life of m, and takes
 // it back if so. To another one it makes itself known by that: that one pulls
 // and joins by itself, as every joiner does, even if it was told to look for
-// nobody.
+// nobody. Where two sides of a cut have both rotated their cookie neither can
+// prove anything to the other, so what may be wrong is told at both.
 func (n *Node) meet(ctx context.Context, m Member) {
 	link := peer.NewLink(n.mux, n.ring, m.Name, m.Addr)
 	defer link.Close()
@@ -100,6 +101,10 @@ func (n *Node) meet(ctx context.Context, m Member) {
 	case errors.Is(err, errRefused):
 		if n.told.first(m.Addr) { // its name may be another's by now
 			n.notice("%v; what was recorded here meanwhile is here alone", err)
+		}
+	case errors.Is(err, cookie.ErrCookie), errors.Is(err, cookie.ErrRejected):
+		if n.told.first(m.Name + " " + n.ring.InUse().Fingerprint()) { // as long as this node has this cookie
+			n.notice("whoever is at %s's address, %s, has another cookie: if it is %s it missed a rotation, or the cookie was rotated there too; give either side the other's: cookie accept FILE, or cookie rotate FILE for all of a side", m.Name, m.Addr, m.Name)
 		}
 	case err != nil || link.Peer().Incarnation != m.Incarnation:
 	case m.Reason != "": // dead by our own evidence, not by Serf's
