@@ -58,6 +58,16 @@ func (s *settings) parseBind() error {
 	return fmt.Errorf("--bind %.80q is not an IP address, nor an interface of this host: it has %s", s.Bind, strings.Join(names, " "))
 }
 
+// address returns the address that a node with these settings would listen at now:
+// an interface may have another since they were read.
+func (s settings) address() (netip.Addr, error) {
+	err := s.parseBind()
+	if err == nil {
+		err = s.parsePodIP()
+	}
+	return s.addr, err
+}
+
 // usable returns the first of an interface's addresses that others can reach, by
 // IPv4 if there is one.
 func usable(addrs []net.Addr) (first netip.Addr, ok bool) {

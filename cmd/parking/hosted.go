@@ -47,7 +47,7 @@ func hostNode(s settings, log *slog.Logger, remark func(text string)) (_ *hosted
 		return nil, err
 	}
 	id := discover.ID{Name: s.Name, Cluster: s.Cluster, Fingerprint: keys.Fingerprint()}
-	h := &hosted{cluster: s.Cluster, berth: &berth{ip: s.addr, addrs: net.InterfaceAddrs}, log: log}
+	h := &hosted{cluster: s.Cluster, berth: &berth{ip: s.addr, addrs: net.InterfaceAddrs, anew: s.address}, log: log}
 	if h.claim, err = discover.ClaimName(dir, id); err != nil {
 		return nil, err
 	}
@@ -108,10 +108,7 @@ func (h *hosted) start(ctx context.Context) (life context.Context, wait func() e
 		return h.Run(life)
 	})
 	group.Go(func() error { return server.Serve(life, h.socket) })
-	group.Go(func() error {
-		h.berth.watch(life, h.log)
-		return nil
-	})
+	group.Go(func() error { return h.berth.watch(life, h.log) })
 	if h.web != nil {
 		group.Go(func() error { return h.web.serve(probed) })
 	}
