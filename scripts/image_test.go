@@ -4,10 +4,13 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"parking/node/history"
 )
 
 // content returns a file of the project, by its path from the top.
@@ -77,8 +80,19 @@ type composed struct {
 	Tmpfs       []string
 	CapDrop     []string          `yaml:"cap_drop"`
 	SecurityOpt []string          `yaml:"security_opt"`
-	StopGrace   string            `yaml:"stop_grace_period"`
+	MemLimit    string            `yaml:"mem_limit"`
 	Environment map[string]string `yaml:"environment"`
+}
+
+// size returns the MiB that a setting ends with.
+func size(t *testing.T, setting string) int {
+	t.Helper()
+	m := regexp.MustCompile(`([0-9]+)(m|MiB)$`).FindStringSubmatch(setting)
+	if m == nil {
+		t.Fatalf("%q is no size", setting)
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
 }
 
 func TestComposedNodesMayDoLittle(t *testing.T) {
@@ -95,6 +109,9 @@ func TestComposedNodesMayDoLittle(t *testing.T) {
 		tmpfs := len(s.Tmpfs) == 1 && strings.HasPrefix(s.Tmpfs[0], "/run/parking:uid=65532,gid=65532,mode=0700")
 		if !s.ReadOnly || !tmpfs || !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}) {
 			t.Errorf("%s may do more than it has to: %+v", name, s)
+		}
+		if mib, limit := size(t, s.Tmpfs[0]), size(t, s.MemLimit); mib < 2*history.SegmentSize>>20+8 || limit < mib+size(t, s.Environment["GOMEMLIMIT"])+16 {
+			t.Errorf("%s has a runtime directory of %d MiB and memory of %d MiB; a history has two segments of %d MiB", name, mib, limit, history.SegmentSize>>20)
 		}
 		if s.Environment["PARKING_SNAME"] != name || !strings.HasPrefix(s.Environment["PARKING_COOKIE"], "${PARKING_COOKIE:?") {
 			t.Errorf("%s has the environment %q", name, s.Environment)
