@@ -336,6 +336,19 @@ func memLimits(objects []runtime.Object) (limits []string) {
 	return limits
 }
 
+// Pods are replaced when they change, and they do not with the chart's version.
+func TestThePodsHaveNoVersion(t *testing.T) {
+	eachFile(t, func(t *testing.T, values map[string]any, objects []runtime.Object) {
+		set := one[*apps.StatefulSet](t, objects)
+		own, _ := values["podLabels"].(map[string]any)
+		for label := range set.Spec.Template.Labels {
+			if _, selects := set.Spec.Selector.MatchLabels[label]; !selects && own[label] == nil {
+				t.Errorf("the pods have the label %s", label)
+			}
+		}
+	})
+}
+
 // A changed setting rolls the pods; another number of them, or cookie, does not.
 func TestWhatRollsThePods(t *testing.T) {
 	sum := func(text string) string {

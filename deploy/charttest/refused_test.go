@@ -3,6 +3,8 @@ package charttest
 import (
 	"strings"
 	"testing"
+
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
 )
 
 // A wrong value is refused before anything is made, in words that name it.
@@ -34,9 +36,13 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{`service: {ipFamilies: [IPv5]}`, "/service/ipFamilies/0': value must be one of 'IPv4', 'IPv6'"},
 		{`extraEnv: [{name: A-B, value: c}]`, "/extraEnv/0/name': 'A-B' does not match pattern"},
 		{`extraEnv: [{name: PARKING_COOKIE, value: limozeen}]`, "extraEnv sets PARKING_COOKIE, which is the chart's; see values.yaml for the value that decides it"},
+		{`extraEnv: [{name: PARKING_CLUSTER, value: east}]`, "extraEnv sets PARKING_CLUSTER, which is the chart's"},
+		{`extraEnv: [{name: PARKING_Log_Level, value: debug}]`, "extraEnv sets PARKING_Log_Level, which is the chart's"},
 		{`extraEnv: [{name: A, value: b}, {name: A, value: c}]`, "extraEnv sets A twice"},
 		{`terminationGracePeriodSeconds: 1`, "/terminationGracePeriodSeconds': minimum: got 1, want 10"},
 		{`fullnameOverride: parking-of-the-old-town-garage`, "/fullnameOverride': 'parking-of-the-old-town-garage' does not match pattern"},
+		{`resources: {limits: {cpu: 0}}`, "/resources/limits/cpu': exclusiveMinimum: got 0, want 0"},
+		{`log: null`, "missing property 'log'"},
 		{`clusterDomain: ""`, "/clusterDomain': '' does not match pattern"},
 	} {
 		t.Run(c.values, func(t *testing.T) { refuse(t, release{name: "lot", values: values(t, c.values)}, c.says) })
@@ -47,6 +53,35 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"7-parking":                      `the name "7-parking" cannot name nodes and Services: set fullnameOverride`,
 	} {
 		t.Run(name, func(t *testing.T) { refuse(t, release{name: name}, says) })
+	}
+}
+
+// A value that is taken away is refused by the schema, or makes what Kubernetes
+// understands: no template stumbles.
+func TestWithoutAValue(t *testing.T) {
+	c, err := loader.Load(chartDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	var each func(all map[string]any, path string)
+	each = func(all map[string]any, path string) {
+		for name, value := range all {
+			text := path + name + ": null" + strings.Repeat("}", strings.Count(path, "{"))
+			r := release{name: "lot", values: values(t, text)}
+			if _, err := r.render(); err == nil {
+				r.objects(t)
+			} else if refused++; !strings.Contains(err.Error(), "missing property '"+name+"'") {
+				t.Errorf("%s: %v", text, err)
+			}
+			if section, ok := value.(map[string]any); ok {
+				each(section, path+name+": {")
+			}
+		}
+	}
+	each(c.Values, "")
+	if refused < 20 {
+		t.Errorf("only %d were refused", refused)
 	}
 }
 

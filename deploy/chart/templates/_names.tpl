@@ -1,3 +1,7 @@
+{{- define "parking.name" -}}
+{{ default .Chart.Name .Values.nameOverride }}
+{{- end }}
+
 {{/*
 What is made is called after the release. A pod is called so too, with a number
 from 0, and a pod's name is its node's: 1 to 32 of a-z, 0-9 and -.
@@ -5,7 +9,7 @@ from 0, and a pod's name is its node's: 1 to 32 of a-z, 0-9 and -.
 {{- define "parking.fullname" -}}
 {{- $name := .Values.fullnameOverride -}}
 {{- if not $name -}}
-{{- $chart := default .Chart.Name .Values.nameOverride -}}
+{{- $chart := include "parking.name" . -}}
 {{- $name = ternary .Release.Name (printf "%s-%s" .Release.Name $chart) (contains $chart .Release.Name) -}}
 {{- end -}}
 {{- if gt (len $name) 28 -}}
@@ -41,7 +45,7 @@ from 0, and a pod's name is its node's: 1 to 32 of a-z, 0-9 and -.
 
 {{/* Labels by which pods of this release are found: nodes and the one of helm test. */}}
 {{- define "parking.release" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/name: {{ include "parking.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 

@@ -35,19 +35,26 @@ API would give all of it.
 */}}
 {{- define "parking.goMemLimit" -}}
 {{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
-{{- $limit := dig "limits" "memory" "" .Values.resources -}}
+{{- $limit := dig "limits" "memory" "" (default dict .Values.resources) -}}
 {{- if $limit -}}
 {{- $number := regexFind "^[0-9]+" $limit -}}
 {{- div (mul (int64 $number) (get $units (trimPrefix $number $limit)) 9) 10 -}}
 {{- end -}}
 {{- end }}
 
-{{/* Environment that the chart sets and extraEnv may not. */}}
+{{/*
+The environment. What the chart sets, here or by the settings, extraEnv may not: it
+would rule, unseen by what is compared when a release is upgraded. The program reads
+its variables in either case.
+*/}}
 {{- define "parking.env" -}}
-{{- $own := list "PARKING_SNAME" "PARKING_POD_IP" "PARKING_CONFIG" "PARKING_COOKIE" "PARKING_COOKIE_FILE" "PARKING_RUNTIME_DIR" "PARKING_BIND" "PARKING_DISCOVER" "PARKING_METRICS" -}}
+{{- $own := list "PARKING_SNAME" "PARKING_POD_IP" "PARKING_CONFIG" "PARKING_COOKIE" "PARKING_COOKIE_FILE" "PARKING_RUNTIME_DIR" -}}
+{{- range $setting, $_ := include "parking.settings" . | fromYaml -}}
+{{- $own = append $own (printf "PARKING_%s" ($setting | upper | replace "-" "_")) -}}
+{{- end -}}
 {{- $given := dict -}}
 {{- range .Values.extraEnv -}}
-{{- if has .name $own -}}
+{{- if has (upper .name) $own -}}
 {{- fail (printf "extraEnv sets %s, which is the chart's; see values.yaml for the value that decides it" .name) -}}
 {{- end -}}
 {{- if hasKey $given .name -}}
