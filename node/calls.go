@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -29,7 +30,9 @@ func (c *calls) Hello(ctx context.Context, req *connect.Request[wire.HelloReques
 		reply.Refusal = "this cluster runs the ledger " + Ledger + ", not " + l
 	} else if by, rotating := n.cooks.underWay(); rotating && !n.sees(peer.Caller(ctx)) {
 		reply.Refusal = "the cluster's cookie is being rotated by " + by + "; start this node again in a moment, with the new one"
-	} else if m, taken := n.nameTaken(ctx, hostOf(peer.Caller(ctx)), req.Msg.GetAddr()); taken {
+	} else if m, other := n.nameTaken(ctx, hostOf(peer.Caller(ctx)), req.Msg.GetAddr()); other == unasked {
+		return nil, connect.NewError(connect.CodeUnavailable, errors.New(unsure(m)))
+	} else if other == there {
 		reply.Refusal = "the cluster has a node called " + m.Name + " already, at " + m.Addr + "; give another --sname"
 	} else {
 		n.callers.add(req.Msg.GetAddr())

@@ -54,10 +54,18 @@ func (n *Node) greet(ctx context.Context, addr string) (h *greeted, err error) {
 	}
 	// Who is asked looks whether it knows this node's name; this one has to look
 	// for the other's, or two clusters with a name in common became one.
-	if m, taken := n.nameTaken(ctx, gates.Host{Node: h.name, Incarnation: h.life}, addr); taken {
+	switch m, other := n.nameTaken(ctx, gates.Host{Node: h.name, Incarnation: h.life}, addr); other {
+	case unasked:
+		return nil, fmt.Errorf("node: cannot join the node at %s: %s", addr, unsure(m))
+	case there:
 		return nil, fmt.Errorf("%w: the node at %s is called %s, as is the one at %s; end one of them", errStranger, addr, h.name, m.Addr)
 	}
 	return h, nil
+}
+
+// unsure says that a node in view was not asked whether it still has its name.
+func unsure(m Member) string {
+	return fmt.Sprintf("whether the node called %s at %s is still there is not known yet; try again in a moment", m.Name, m.Addr)
 }
 
 // hello makes this node known at the other end of a link. A refusal in words

@@ -154,10 +154,18 @@ func (n *Node) attend(ctx context.Context, next gates.Host, addr string, of Memb
 					return
 				}
 			}
-		case n.isThere(ctx, of):
+		case n.stillThere(ctx, of):
 			n.log.Warn("two nodes of one name: the one that was silent is back", "name", next.Node, "addr", of.Addr, "not", addr)
 			n.view.disown(next)
 			return
 		}
 	}
+}
+
+// stillThere asks for a life itself: as many do as there are heirs, and those that
+// others wait for are not to wait for them.
+func (n *Node) stillThere(ctx context.Context, m Member) bool {
+	asking, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return n.inquire(ctx, asking, m) == there
 }

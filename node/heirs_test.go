@@ -217,3 +217,51 @@ func TestANameOfOneThatIsSlow(t *testing.T) {
 		}
 	})
 }
+
+// Many pods are lost at once without a word, and come back under their names at
+// other addresses before SWIM rules on any of them. All are let in, and none loses
+// its name again.
+func TestManyPodsThatComeBackAtOnce(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		const many = 12
+		b := podded(l)
+		b.say(nil, addrs(7001, 3)...)
+		c := l.cluster("larry", "gary", "harry")
+		pods := names("pod", many)
+		for _, name := range pods {
+			l.start(name)
+		}
+		l.settled(30 * time.Second)
+		for _, name := range pods {
+			l.vanish(l.get(name))
+		}
+		time.Sleep(300 * time.Millisecond)
+		var back []*lively
+		for _, name := range pods {
+			back = append(back, l.launch(name))
+		}
+		for _, p := range back {
+			l.await(p)
+		}
+		l.eventually(10*time.Second, "the others to see all of them", func() bool {
+			for _, n := range c {
+				if slices.ContainsFunc(back, func(p *lively) bool { return !n.hasInView(p) }) {
+					return false
+				}
+			}
+			return true
+		})
+		time.Sleep(40 * time.Second)
+		l.settled(20 * time.Second)
+		for _, p := range back {
+			if len(p.done) > 0 {
+				t.Errorf("%s has ended", p.Name())
+			}
+		}
+		for _, n := range c {
+			if got := n.warned.count("two nodes of one name"); got > 0 {
+				t.Errorf("%s has disowned %d", n.Name(), got)
+			}
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -19,23 +20,37 @@ import (
 // probeTimeout is how long a node whose name another one has may take to answer.
 const probeTimeout = time.Second
 
-// maxProbes is how many are asked at once.
-const maxProbes = 4
+// leastProbe is how long it must have been silent to be taken for gone.
+const leastProbe = probeTimeout / 5
+
+// maxProbes is how many lives are asked for at once on behalf of others.
+const maxProbes = 64
+
+// presence is what is known of whether a life of a node is there.
+type presence int
+
+const (
+	unasked presence = iota // it was not asked to the end, which says nothing
+	gone
+	there
+)
 
 // nameTaken returns who else has that name and is alive. A life that has just
 // ended, unnoticed yet, does not stand in the way of the next one, which from now
 // on has its place in view. It blocks while the other one is asked.
-func (n *Node) nameTaken(ctx context.Context, next gates.Host, addr string) (Member, bool) {
+func (n *Node) nameTaken(ctx context.Context, next gates.Host, addr string) (m Member, other presence) {
 	m, ok := n.view.find(next.Node)
 	switch {
 	case !ok || m.Incarnation == next.Incarnation:
-		return m, false
+		return m, gone
 	case m.Self:
-		return m, true
+		return m, there
 	case m.Addr == addr:
-		return m, false // it has the other's port, so the other is gone
-	case m.Status == member.Alive && n.isThere(ctx, m):
-		return m, true
+		return m, gone // the next has its port
+	case m.Status == member.Alive:
+		if other := n.isThere(ctx, m); other != gone {
+			return m, other
+		}
 	}
 	if _, err := netip.ParseAddrPort(addr); err == nil {
 		if of, news := n.view.succeed(next, addr); news {
@@ -47,33 +62,97 @@ func (n *Node) nameTaken(ctx context.Context, next gates.Host, addr string) (Mem
 			}
 		}
 	}
-	return m, false
+	return m, gone
 }
 
 func hostOf(id cookie.Identity) gates.Host {
 	return gates.Host{Node: id.Name, Incarnation: id.Incarnation}
 }
 
-// isThere asks, on a connection of its own, whether that life of a node is at its
-// address. It takes less time than the caller has. One that was not asked to the
-// end is there.
-func (n *Node) isThere(ctx context.Context, m Member) bool {
+// isThere asks whether that life of a node is at its address. It takes less time
+// than the caller has.
+func (n *Node) isThere(ctx context.Context, m Member) presence {
 	within := probeTimeout
 	if d, ok := ctx.Deadline(); ok {
 		within = min(within, time.Until(d)*3/4)
 	}
+	if within < leastProbe {
+		return unasked
+	}
 	asking, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	select {
-	case n.probes <- struct{}{}:
-		defer func() { <-n.probes }()
-	case <-asking.Done():
-		return true
-	}
+	return n.probes.share(ctx, asking, m.host(), func() presence { return n.inquire(ctx, asking, m) })
+}
+
+// inquire is isThere until asking ends, on a connection of its own.
+func (n *Node) inquire(ctx, asking context.Context, m Member) presence {
 	link := peer.NewLink(n.mux, n.ring, m.Name, m.Addr)
 	defer link.Close()
 	_, err := link.Digest(asking, connect.NewRequest(&wire.DigestRequest{}))
-	return ctx.Err() != nil || err == nil && link.Peer().Incarnation == m.Incarnation
+	switch {
+	case err == nil && link.Peer().Incarnation == m.Incarnation:
+		return there
+	case ctx.Err() != nil:
+		return unasked
+	}
+	return gone
+}
+
+// probes are the questions under way whether a life is there. All who want to know
+// it of one life share one question.
+type probes struct {
+	mu    sync.Mutex
+	about map[gates.Host]*question
+}
+
+type question struct {
+	done chan struct{} // closed when there is:
+	is   presence
+}
+
+// share returns what ask says of that life, or what it says to another who has
+// called it by now; unasked if ctx ends, or there are too many others. Who has
+// waited for another's until asking ended has heard nothing for as long.
+func (p *probes) share(ctx, asking context.Context, h gates.Host, ask func() presence) presence {
+	for {
+		q, mine := p.question(h)
+		switch {
+		case q == nil:
+			return unasked
+		case mine:
+			q.is = ask()
+			p.mu.Lock()
+			delete(p.about, h)
+			p.mu.Unlock()
+			close(q.done)
+			return q.is
+		}
+		select {
+		case <-q.done:
+			if q.is != unasked {
+				return q.is
+			}
+		case <-asking.Done():
+			if ctx.Err() != nil {
+				return unasked
+			}
+			return gone
+		}
+	}
+}
+
+// question returns the question about that life, and whether the caller is to ask
+// it; nil if there are too many.
+func (p *probes) question(h gates.Host) (q *question, mine bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q, known := p.about[h]
+	if known || len(p.about) >= maxProbes {
+		return q, false
+	}
+	q = &question{done: make(chan struct{})}
+	p.about[h] = q
+	return q, true
 }
 
 // awaitHeirs looks after heirs until ctx ends.
@@ -100,13 +179,18 @@ func (c *calls) Hold(ctx context.Context, _ *connect.Request[wire.HoldRequest], 
 	caller := hostOf(peer.Caller(ctx))
 	for {
 		by, over, turned := n.view.over(caller)
-		if over && n.isThere(ctx, by) {
-			return connect.NewError(connect.CodeAlreadyExists, errors.New(by.Addr))
+		var again <-chan time.Time
+		if over {
+			if n.isThere(ctx, by) == there {
+				return connect.NewError(connect.CodeAlreadyExists, errors.New(by.Addr))
+			}
+			again = time.After(heirLook)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-turned:
+		case <-again:
 		}
 	}
 }

@@ -77,9 +77,9 @@ type Node struct {
 	pulse   pulse
 
 	heirs   chan func(context.Context) // to be attended
-	probes  chan struct{}              // held by each probe
-	ousted  chan error                 // another node has this one's name
-	running sync.WaitGroup             // awaitHeirs'
+	probes  probes
+	ousted  chan error     // another node has this one's name
+	running sync.WaitGroup // awaitHeirs'
 
 	callers  callers
 	mustered mustered
@@ -105,7 +105,7 @@ func New(cfg Config) (*Node, error) {
 		lives:  make(chan struct{}, 1),
 
 		heirs:  make(chan func(context.Context), maxHeirs),
-		probes: make(chan struct{}, maxProbes),
+		probes: probes{about: make(map[gates.Host]*question)},
 		ousted: make(chan error, 1),
 
 		wrapCalls: func(h wireconnect.PeerHandler) wireconnect.PeerHandler { return h },
