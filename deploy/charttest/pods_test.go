@@ -26,8 +26,8 @@ import (
 )
 
 // kubelet runs pods as processes of this host, each with an address on loopback:
-// with the command, the environment and the files that their specification says.
-// It isolates nothing.
+// with the command, the environment and the files that their specification says, and
+// where root runs the test, as the user. It isolates nothing.
 type kubelet struct {
 	files map[string]map[string][]byte // of ConfigMaps and Secrets, by name
 	names *nameserver
@@ -60,6 +60,7 @@ type pod struct {
 	spec core.Container
 	cmd  *exec.Cmd
 	env  []string
+	user *syscall.SysProcAttr
 	out  *bytes.Buffer // until it has ended
 	end  chan error
 }
@@ -72,6 +73,9 @@ func (k *kubelet) start(t *testing.T, of core.Pod, ip netip.Addr) *pod {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
+	if err := os.Chmod(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	p := &pod{t: t, name: of.Name, ip: ip, root: root, spec: of.Spec.Containers[0], out: new(bytes.Buffer), end: make(chan error, 1)}
 	paths := k.mount(t, root, of.Spec)
 	for _, e := range p.spec.Env {
@@ -86,6 +90,12 @@ func (k *kubelet) start(t *testing.T, of core.Pod, ip netip.Addr) *pod {
 	}
 	p.cmd = exec.Command(program(t), append(p.spec.Command[1:], p.spec.Args...)...)
 	p.cmd.Env, p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.env, root, p.out, p.out
+	if s := of.Spec.SecurityContext; os.Getuid() == 0 {
+		p.user = &syscall.SysProcAttr{Credential: &syscall.Credential{
+			Uid: uint32(*s.RunAsUser), Gid: uint32(*s.RunAsGroup), Groups: []uint32{uint32(*s.FSGroup)},
+		}}
+	}
+	p.cmd.SysProcAttr = p.user
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -105,37 +115,46 @@ func (k *kubelet) mount(t *testing.T, root string, spec core.PodSpec) *strings.R
 	var moved []string
 	for _, m := range spec.Containers[0].VolumeMounts {
 		dir := filepath.Join(root, m.MountPath)
-		if err := os.MkdirAll(dir, 0o777); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		moved = append(moved, m.MountPath, dir)
 		for _, v := range spec.Volumes {
-			if v.Name != m.Name {
-				continue
-			}
-			files, mode := map[string][]byte(nil), os.FileMode(0o644)
 			switch {
+			case v.Name != m.Name:
 			case v.ConfigMap != nil:
-				files = k.files["config "+v.ConfigMap.Name]
+				fill(t, dir, k.files["config "+v.ConfigMap.Name], 0o644, nil)
 			case v.Secret != nil:
-				files, mode = k.files["secret "+v.Secret.SecretName], os.FileMode(*v.Secret.DefaultMode)
-			}
-			for name, text := range files {
-				file := filepath.Join(dir, name)
-				if err := os.WriteFile(file, text, mode); err != nil {
+				fill(t, dir, k.files["secret "+v.Secret.SecretName], os.FileMode(*v.Secret.DefaultMode), spec.SecurityContext.FSGroup)
+			case v.EmptyDir != nil:
+				if err := os.Chmod(dir, 0o777); err != nil {
 					t.Fatal(err)
-				}
-				// In a pod such a file is root's, and fsGroup may read it. Only root can
-				// give a file to another user than the process's.
-				if v.Secret != nil && spec.SecurityContext.FSGroup != nil && os.Getuid() == 0 {
-					if err := errors.Join(os.Chown(file, 65534, os.Getgid()), os.Chmod(file, mode|0o040)); err != nil {
-						t.Fatal(err)
-					}
 				}
 			}
 		}
 	}
 	return strings.NewReplacer(moved...)
+}
+
+// fill writes files into a directory in which the pod cannot write: to its user they
+// are root's, and group may read them. Only root can give files to others.
+func fill(t *testing.T, dir string, files map[string][]byte, mode os.FileMode, group *int64) {
+	t.Helper()
+	own := func(file string) error { return os.Chmod(file, mode) }
+	if group != nil && os.Getuid() == 0 {
+		own = func(file string) error {
+			return errors.Join(os.Chown(file, 0, int(*group)), os.Chmod(file, mode|0o040))
+		}
+	}
+	err := os.Chmod(dir, 0o755)
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		err = errors.Join(err, os.WriteFile(file, text, 0o600), own(file))
+	}
+	if err := errors.Join(err, os.Chmod(dir, 0o555)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o755) }) // to be removed
 }
 
 func value(t *testing.T, e core.EnvVar, name string, ip netip.Addr, paths *strings.Replacer) string {
@@ -204,7 +223,7 @@ func (p *pod) exec(command string, flags ...string) string {
 	defer cancel()
 	c := exec.CommandContext(ctx, program(p.t), append([]string{"attach", "-c", command}, flags...)...)
 	var stderr strings.Builder
-	c.Env, c.Stderr = p.env, &stderr
+	c.Env, c.Stderr, c.SysProcAttr = p.env, &stderr, p.user
 	out, err := c.Output()
 	if err != nil {
 		p.t.Fatalf("%s: %s: %v\n%s%s", p.ip, command, err, out, stderr.String())
@@ -293,7 +312,7 @@ func TestPods(t *testing.T) {
 		t.Fatal("helm test does not end")
 	}
 
-	rotate(t, k, pods, one[*core.Secret](t, objects).Name, launch)
+	rotate(t, k, pods, objects, launch)
 	launch(2, addrs[2])
 	pods[2].await(c.ReadinessProbe)
 	pods[2].exec("await members 3 30s") // it has the cookie of the others
@@ -317,29 +336,33 @@ func TestPods(t *testing.T) {
 
 // rotate changes the cookie as docs/kubernetes.md tells: the new one comes beside
 // the old, the nodes take it, the Secret follows. A pod that starts too early is told.
-func rotate(t *testing.T, k *kubelet, pods []*pod, secret string, launch func(int, netip.Addr)) {
+func rotate(t *testing.T, k *kubelet, pods []*pod, objects []k8s.Object, launch func(int, netip.Addr)) {
 	t.Helper()
-	files, next := k.files["secret "+secret], []byte("sesame-sesame")
-	const path = "/etc/parking/cookie/next"
+	files, next := k.files["secret "+one[*core.Secret](t, objects).Name], []byte("sesame-sesame")
+	const dir = "/etc/parking/cookie"
+	group := one[*apps.StatefulSet](t, objects).Spec.Template.Spec.SecurityContext.FSGroup
 	for _, p := range pods {
-		if err := os.WriteFile(filepath.Join(p.root, path), next, 0o400); err != nil {
-			t.Fatal(err)
-		}
+		fill(t, filepath.Join(p.root, dir), map[string][]byte{"next": next}, 0o400, group)
 	}
-	out := pods[1].exec("cookie rotate "+filepath.Join(pods[1].root, path), "--format", "json")
+	out := pods[1].exec("cookie rotate "+filepath.Join(pods[1].root, dir, "next"), "--format", "json")
 	var told struct {
-		Nodes []struct{ Node, State string }
+		Nodes []struct {
+			Node, State, Todo string
+			Kept              bool
+		}
 	}
 	if err := json.Unmarshal([]byte(out), &told); err != nil {
 		t.Fatal(err)
 	}
 	rotated := make(map[string]bool)
 	for _, n := range told.Nodes {
-		rotated[n.Node] = n.State == "rotated"
+		// No pod can write to what is mounted: that the Secret has to follow is said.
+		rotated[n.Node] = n.State == "rotated" && !n.Kept &&
+			strings.HasPrefix(n.Todo, "put the new cookie ") && strings.Contains(n.Todo, " before its next start")
 	}
 	for _, p := range pods {
 		if !rotated[p.name] {
-			t.Errorf("%s has not the new cookie:\n%s", p.name, out)
+			t.Errorf("%s has not the new cookie, or not what to do about its file:\n%s", p.name, out)
 		}
 	}
 	if err := pods[2].stop(os.Kill); err == nil {

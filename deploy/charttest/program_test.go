@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // pods are other users' processes
+		panic(err)
+	}
 	programDir = dir
 	code := m.Run()
 	os.RemoveAll(dir)
