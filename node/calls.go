@@ -33,6 +33,7 @@ func (c *calls) Hello(ctx context.Context, req *connect.Request[wire.HelloReques
 	} else if m, other := n.nameTaken(ctx, hostOf(peer.Caller(ctx)), req.Msg.GetAddr()); other == unasked {
 		return nil, connect.NewError(connect.CodeUnavailable, errors.New(unsure(m)))
 	} else if other == there {
+		reply.Taken = m.Addr
 		reply.Refusal = "the cluster has a node called " + m.Name + " already, at " + m.Addr + "; give another --sname"
 	} else {
 		n.callers.add(req.Msg.GetAddr())

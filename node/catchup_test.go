@@ -62,7 +62,7 @@ func TestAJoinerWhosePullsFail(t *testing.T) {
 		failing.Store(true)
 		harry := l.start("harry", func(c *node.Config) { c.Apart, c.Join = true, []string{l.get("larry").Addr(), l.get("gary").Addr()} })
 		for pulls.Load() <= 8 {
-			if ready, why := harry.Readiness(); ready || why != "catching up from gary" {
+			if ready, why := harry.Readiness(); ready || why != "catching up from gary" || harry.Gauges().Ready || !harry.Gauges().Known {
 				t.Fatalf("after %d pulls that failed harry is ready: %v, %q", pulls.Load(), ready, why)
 			}
 			if runs := harry.RunsHere(); len(runs) > 0 {

@@ -10,7 +10,8 @@ import (
 
 // Gauges is what instruments read of a node, as it is at one moment.
 type Gauges struct {
-	Ready bool // else the rest, but for Faults and Sent, is not known yet
+	Ready bool // as Readiness has it
+	Known bool // else the rest, but for Faults, is not known yet
 
 	// What is the same on every node, once they have converged.
 	Spaces lot.Spaces
@@ -36,7 +37,8 @@ func Statuses() []string {
 // not depend on how many vehicles there are, and may be called at any time.
 func (n *Node) Gauges() (g Gauges) {
 	g.Faults = len(n.inForce())
-	if g.Ready = n.isReady(); !g.Ready {
+	g.Ready, _ = n.Readiness()
+	if g.Known = n.isReady(); !g.Known {
 		return g
 	}
 	g.Sent = n.mux.Traffic()

@@ -69,7 +69,7 @@ func unsure(m Member) string {
 }
 
 // hello makes this node known at the other end of a link. A refusal in words
-// comes back as errRefused.
+// comes back as errRefused, with the reply.
 func (n *Node) hello(ctx context.Context, to *peer.Link, within time.Duration) (*wire.HelloReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -80,7 +80,7 @@ func (n *Node) hello(ctx context.Context, to *peer.Link, within time.Duration) (
 		return nil, err
 	}
 	if why := reply.Msg.GetRefusal(); why != "" {
-		return nil, fmt.Errorf("%w: %s", errRefused, why)
+		return reply.Msg, fmt.Errorf("%w: %s", errRefused, why)
 	}
 	return reply.Msg, nil
 }
@@ -121,6 +121,7 @@ func (n *Node) enter(ctx context.Context, h *greeted) error {
 		return err
 	}
 	n.view.wake()
+	n.taken.Store(nil)
 	if _, err := n.reach(ctx, h.name); err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (s *stage) now() string {
 // whom it found, has caught up with them, and does not leave. If not, why says in
 // a few words what it is at. It does not block, and may be called before Run.
 func (n *Node) Readiness() (ready bool, why string) {
-	what := n.stage.now()
+	what, taken := n.stage.now(), n.taken.Load()
 	switch {
 	case what != "":
 		return false, what
@@ -65,6 +65,8 @@ func (n *Node) Readiness() (ready bool, why string) {
 		return false, "starting"
 	case n.outdated.Load():
 		return false, "its cookie was rotated away"
+	case taken != nil: // it goes on: what it has recorded may be here alone
+		return false, "its name is another's, at " + taken.String()
 	case n.alone.Load() && !n.met.Load():
 		return false, "nobody answers of those that it was to join"
 	case n.unmet() && len(n.keeper.Running()) == 0: // one that has founded a lot serves it, whoever joins

@@ -187,6 +187,19 @@ func TestANameThatWasGivenAway(t *testing.T) {
 		if n := c[0].notices("called larry already"); n > 3 {
 			t.Errorf("it was told %d times", n)
 		}
+		if len(c[0].done) > 0 {
+			return
+		}
+		if ready, why := c[0].Readiness(); ready || why != "its name is another's, at "+second.host.Addr() {
+			t.Errorf("the first is ready: %v, %q", ready, why)
+		}
+		l.crash("larry")
+		l.mu.Lock()
+		c[0].dead = false
+		l.nodes["larry"] = c[0]
+		l.mu.Unlock()
+		l.eventually(time.Minute, "the first to be ready again", func() bool { ready, _ := c[0].Readiness(); return ready })
+		l.settled(time.Minute)
 	})
 }
 

@@ -17,8 +17,10 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"parking/lot"
 	"parking/lot/crdt"
 	"parking/lot/wire"
+	"parking/lot/wire/wireconnect"
 	"parking/node"
 	"parking/node/cookie"
 )
@@ -264,6 +266,49 @@ func TestNewerChanges(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// What a gate's newer node answers is taken as far as it is known: an order's
+// verdict stands; whether a passage is recorded here, of which the change was left
+// out, is said not to be known.
+func TestNewerAnswers(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		extra := kindToCome(t, crdt.NewReplica("newer", 7)) // an entry of OLD, and what is not known
+		l.tweak = func(n *lively) {
+			if n.Name() == "larry" {
+				n.WrapCalls(func(h wireconnect.PeerHandler) wireconnect.PeerHandler { return newerGate{h, extra} })
+			}
+		}
+		nodes := l.cluster("larry", "gary")
+		gate := nodes[0].RunsHere()[0]
+		if err := nodes[1].Enter(t.Context(), gate, "OLD"); err != nil {
+			t.Errorf("a passage whose change came with others: %v", err)
+		}
+		if err := nodes[1].Enter(t.Context(), gate, "X1"); lot.CodeOf(err) != lot.Unknown || !strings.Contains(err.Error(), "upgrade this node") {
+			t.Errorf("a passage whose change was left out: %v", err)
+		}
+		if nodes[1].Status().Refused == 0 {
+			t.Error("nothing was counted")
+		}
+		l.settled(5 * time.Second)
+		if !nodes[0].has("X1") {
+			t.Error("it was not let in")
+		}
+	})
+}
+
+// newerGate answers what passes with another delta.
+type newerGate struct {
+	wireconnect.PeerHandler
+	delta []byte
+}
+
+func (g newerGate) Pass(ctx context.Context, req *connect.Request[wire.PassRequest]) (*connect.Response[wire.PassReply], error) {
+	reply, err := g.PeerHandler.Pass(ctx, req)
+	if err == nil && len(reply.Msg.GetDelta()) > 0 {
+		reply.Msg.Delta = g.delta
+	}
+	return reply, err
 }
 
 // kindToCome is a delta with an entry of OLD, and a mutation of a kind that this

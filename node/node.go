@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,13 +63,14 @@ type Node struct {
 	wrapGossip func(replicate.Gossip) replicate.Gossip               // between repl and agent; nil: nothing
 	wrapCalls  func(wireconnect.PeerHandler) wireconnect.PeerHandler // around what answers other nodes
 
-	total    int         // spaces, as of the last look; under the store's lock
-	over     int         // vehicles above the spaces at the last look; under the store's lock
-	ways     ways        // how the latest changes came; under the store's lock
-	met      atomic.Bool // whether it has been with a node that was ready: else it gives way
-	outdated atomic.Bool // whether it was told that its cookie was rotated away
-	alone    atomic.Bool // whether it has founded a cluster though it knew of others that did not answer
-	told     told        // at which addresses are nodes that are left alone
+	total    int                            // spaces, as of the last look; under the store's lock
+	over     int                            // vehicles above the spaces at the last look; under the store's lock
+	ways     ways                           // how the latest changes came; under the store's lock
+	met      atomic.Bool                    // whether it has been with a node that was ready: else it gives way
+	outdated atomic.Bool                    // whether it was told that its cookie was rotated away
+	alone    atomic.Bool                    // whether it has founded a cluster though it knew of others that did not answer
+	taken    atomic.Pointer[netip.AddrPort] // where another node is that those who were with this one have in its place; nil: there is none
+	told     told                           // at which addresses are nodes that are left alone
 	given    given
 
 	brought atomic.Bool // whether another node's state came before this one was ready

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -62,6 +63,12 @@ func (n *Node) pass(ctx context.Context, g lot.GateID, p gates.Passage) error {
 			return n.answered(reply.Msg.GetVerdict(), delta)
 		})
 	ms, bad := crdt.Decode(delta)
+	if errors.Is(bad, crdt.ErrNewer) && slices.ContainsFunc(ms, func(m crdt.Mutation) bool { return m.Plate == p.Plate }) {
+		bad = nil // the passage is here, and what is left out came along with it
+	}
+	if err == nil && errors.Is(bad, crdt.ErrNewer) {
+		err = lot.Refuse(lot.Unknown, "unknown: gate %d has done it, and has recorded it in a way that %s does not know; upgrade this node", g, n.self.Node)
+	}
 	if err == nil {
 		err = bad
 	}
@@ -204,9 +211,14 @@ func (n *Node) lostCall(err error, format string, args ...any) error {
 	return lot.Refuse(lot.Unknown, "unknown: %s and has not answered; read tells whether it was done", fmt.Sprintf(format, args...))
 }
 
-// answered takes another node's verdict, and what it wrote, into this replica.
+// answered takes another node's verdict, and what it wrote, into this replica. Of
+// kinds of changes that are not known here the others are taken: the verdict stands.
 func (n *Node) answered(v *wire.Verdict, d []byte) error {
 	ms, err := crdt.Decode(d)
+	if errors.Is(err, crdt.ErrNewer) {
+		n.repl.Refuse("answer", "a gate's node", err)
+		err = nil
+	}
 	if err == nil {
 		err = n.store.Join(ms, probe.Answer, len(d))
 	}

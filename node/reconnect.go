@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -93,7 +94,12 @@ func (n *Node) rest(ctx context.Context, d time.Duration) bool {
 func (n *Node) meet(ctx context.Context, m Member) {
 	link := peer.NewLink(n.mux, n.ring, m.Name, m.Addr)
 	defer link.Close()
-	_, err := n.hello(ctx, link, askTimeout)
+	reply, err := n.hello(ctx, link, askTimeout)
+	if by, bad := netip.ParseAddrPort(reply.GetTaken()); bad == nil && link.Peer().Incarnation == m.Incarnation {
+		n.taken.Store(&by)
+	} else if err == nil {
+		n.taken.Store(nil)
+	}
 	if why, retired := errors.AsType[*cookie.Retirement](err); retired && n.outdated.CompareAndSwap(false, true) {
 		n.notice("%s: %v", m.Name, why)
 	}

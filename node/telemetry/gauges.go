@@ -49,7 +49,7 @@ func newGauges(n *node.Node) *gauges {
 			[]string{"state"}, nil),
 		sent: prometheus.NewDesc("parking_sent_bytes_total", "Bytes that this node sent to others, encrypted: Serf's packets by UDP and streams by TCP (gossip), and the node's own streams (peer)."+once,
 			[]string{"by"}, nil),
-		ready: prometheus.NewDesc("parking_ready", "1 once this node has joined whom it found and has caught up with them; before that, most other gauges are missing."+view, nil, nil),
+		ready: prometheus.NewDesc("parking_ready", "1 while this node is ready for work, as /readyz says: it has joined whom it found, has caught up with them, and does not leave. Until it has joined, most other gauges are missing."+view, nil, nil),
 	}
 }
 
@@ -69,11 +69,14 @@ func (c *gauges) Collect(to chan<- prometheus.Metric) {
 	value := func(d *prometheus.Desc, t prometheus.ValueType, v float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, t, v, labels...)
 	}
-	if !now.Ready {
-		value(c.ready, prometheus.GaugeValue, 0)
+	ready := 0.0
+	if now.Ready {
+		ready = 1
+	}
+	value(c.ready, prometheus.GaugeValue, ready)
+	if !now.Known {
 		return
 	}
-	value(c.ready, prometheus.GaugeValue, 1)
 	for _, g := range c.one {
 		value(g.desc, prometheus.GaugeValue, g.of(now))
 	}
