@@ -32,8 +32,11 @@ func TestServe(t *testing.T) {
 		t.Errorf("members is answered with %q", out)
 	}
 	gary := h.serve("gary", "--pprof").ready()
-	if code, _ := gary.probe("/debug/pprof/cmdline"); code != 200 {
+	if code, _ := gary.probe("/debug/pprof/heap"); code != 200 {
 		t.Errorf("profiles are answered with %d", code)
+	}
+	if code, words := gary.probe("/debug/pprof/cmdline"); code != 404 {
+		t.Errorf("the command line, which may have a cookie, is answered with %d %q", code, words)
 	}
 	h.run("attach", "larry", "-c", "await members 2", "-c", "gate 1 crash", "-c", "set spaces 50")
 	gary.term()

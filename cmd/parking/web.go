@@ -116,8 +116,7 @@ func handler(s settings, n *node.Node, at *berth, metrics http.Handler) http.Han
 		mux.Handle("GET "+p.path, p.handler)
 		fmt.Fprintf(&list, "%-15s %s\n", p.path, p.help)
 	}
-	if s.Pprof {
-		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	if s.Pprof { // but for the command line: it may have the cookie
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
