@@ -84,7 +84,8 @@ func (s *seeker) joinNamed(ctx context.Context) error {
 			continue
 		}
 		willing = append(willing, h)
-		s.place(addr).name = h.name
+		p := s.place(addr)
+		p.name, p.self = h.name, h.self
 	}
 	for _, h := range willing {
 		if err := n.enter(ctx, h); err != nil {

@@ -2,13 +2,16 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,7 +37,7 @@ func onHost(t *testing.T, name, ip string, port int, change ...func(*node.Config
 	t.Helper()
 	network, err := member.Listen(net.ParseIP(ip), port, slog.New(slog.DiscardHandler))
 	if err != nil {
-		t.Skipf("no node can listen on %s here: %v", ip, err)
+		cannotListen(t, ip, err)
 	}
 	_, port, _ = network.FinalAdvertiseAddr("", 0)
 	cfg := node.DefaultConfig()
@@ -77,15 +80,40 @@ func onHost(t *testing.T, name, ip string, port int, change ...func(*node.Config
 	return h
 }
 
-// freePort returns a port that is free at an address, and most likely at its like.
-func freePort(t *testing.T, ip string) int {
+// freePort returns a port that is free at all of those addresses.
+func freePort(t *testing.T, ips ...string) int {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
-	if err != nil {
+	for try := 0; ; try++ {
+		port, err := portOf(ips)
+		switch {
+		case err == nil:
+			return port
+		case !errors.Is(err, syscall.EADDRINUSE) || try == 50:
+			cannotListen(t, fmt.Sprint(ips), err)
+		}
+	}
+}
+
+func portOf(ips []string) (port int, err error) {
+	for _, ip := range ips {
+		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+		if err != nil {
+			return 0, err
+		}
+		defer l.Close()
+		port = l.Addr().(*net.TCPAddr).Port
+	}
+	return port, nil
+}
+
+// cannotListen skips a test on a host that has no such address; any other reason
+// fails it.
+func cannotListen(t *testing.T, ip string, err error) {
+	t.Helper()
+	if errors.Is(err, syscall.EADDRNOTAVAIL) || strings.Contains(err.Error(), syscall.EADDRNOTAVAIL.Error()) {
 		t.Skipf("no node can listen on %s here: %v", ip, err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatalf("listening on %s: %v", ip, err)
 }
 
 // named makes a node find others by a name of that server.
@@ -156,7 +184,7 @@ func see(names string, nodes ...*hosted) func() bool {
 func TestNodesFollowANameServer(t *testing.T) {
 	t.Parallel()
 	s := dnstest.Start(t)
-	port := freePort(t, "127.0.0.2")
+	port := freePort(t, "127.0.0.2", "127.0.0.3", "127.0.0.5", "127.0.0.6")
 	name := fmt.Sprint("lot.test:", port)
 	larry := onHost(t, "larry", "127.0.0.2", port, named(t, s, name))
 	gary := onHost(t, "gary", "127.0.0.3", port, named(t, s, name))

@@ -203,7 +203,8 @@ func (s *seeker) onlySelf() bool {
 	return len(s.listed) > 0 && !slices.ContainsFunc(s.listed, func(addr string) bool { return !s.self(addr) })
 }
 
-// self reports whether that is an address of this node.
+// self reports whether that is an address of this node, as far as is known: by one
+// that stands for several nodes another may answer the next time.
 func (s *seeker) self(addr string) bool {
 	p := s.places[addr]
 	return addr == s.n.addr() || p != nil && p.self

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -356,4 +357,41 @@ func TestANameOfTheOtherFamily(t *testing.T) {
 			t.Errorf("it told %+v", larry.told(node.Notice))
 		}
 	})
+}
+
+// The address of a name stands for several nodes, and leads the first of them back
+// to itself. It is told so, once, and finds the others when the address leads there.
+func TestANameThatLeadsBack(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		const common = "10.0.0.99:7946"
+		b := &book{}
+		b.say(nil, common)
+		var leads atomic.Value
+		leads.Store("10.0.0.1:7001")
+		larry := l.start("larry", by(b), func(c *node.Config) { c.Network = balancer{c.Network, common, &leads} })
+		time.Sleep(2 * time.Minute)
+		if ready, why := larry.Readiness(); !ready {
+			t.Errorf("larry is not ready: %q", why)
+		}
+		if got := larry.notices("leads back to this node"); got != 1 {
+			t.Errorf("it was told %d times: %+v", got, larry.told(node.Notice))
+		}
+		gary := l.start("gary", func(c *node.Config) { c.Directory = nil })
+		leads.Store(gary.Addr())
+		l.settled(45 * time.Second)
+	})
+}
+
+// balancer leads what is sent to one address to another.
+type balancer struct {
+	member.Transport
+	common string
+	leads  *atomic.Value
+}
+
+func (b balancer) DialAddressTimeout(to member.Address, timeout time.Duration) (net.Conn, error) {
+	if to.Addr == b.common {
+		to.Addr = b.leads.Load().(string)
+	}
+	return b.Transport.DialAddressTimeout(to, timeout)
 }

@@ -44,6 +44,7 @@ type seeker struct {
 	looked   chan look
 	looking  bool
 	nextLook time.Time
+	mirrored bool                 // that Seeds lead back here was told
 	said     string               // what is wrong with Seeds
 	saidAt   map[string]time.Time // when that was told
 }
@@ -180,10 +181,14 @@ func (s *seeker) take(ctx context.Context, a attempt) error {
 		p.fails = min(p.fails+1, 30)
 	}
 	wait := maxBackoff
-	if p.fails < 5 {
+	if p.fails < 5 && !p.self {
 		wait = min(wait, rejoinInterval<<max(0, p.fails-1))
 	}
 	p.next = time.Now().Add(wait)
+	if p.self && !s.mirrored && s.onlySelf() {
+		s.mirrored = true
+		s.n.notice("%s leads back to this node, by %s; if that stands for several nodes, give a name that has the addresses of each, as a headless Service has", s.n.cfg.Seeds, a.addr)
+	}
 	if errors.Is(err, errRefused) {
 		return err
 	}
@@ -221,11 +226,11 @@ func (s *seeker) due(now time.Time) (addrs []string) {
 // unseen reports whether a node that may be at that address is not in view.
 // One that is in view as failed is looked for elsewhere.
 func (s *seeker) unseen(addr string) bool {
-	if s.self(addr) || s.n.inView(addr) {
+	if addr == s.n.addr() || s.n.inView(addr) {
 		return false
 	}
 	p := s.places[addr]
-	if p == nil || p.name == "" {
+	if p == nil || p.name == "" || p.self {
 		return true
 	}
 	m, known := s.n.view.find(p.name) // whoever answered there last
@@ -235,7 +240,7 @@ func (s *seeker) unseen(addr string) bool {
 // missing returns the addresses of others that should be in view and are not.
 func (s *seeker) missing() (addrs []string) {
 	for _, addr := range s.n.cfg.Join {
-		if s.unseen(addr) {
+		if s.unseen(addr) && !(s.self(addr) && time.Now().Before(s.places[addr].next)) {
 			addrs = append(addrs, addr)
 		}
 	}

@@ -103,7 +103,7 @@ func (d *deltas) Collect(to chan<- prometheus.Metric) {
 
 func newArrivals(bus *probe.Bus) *ages {
 	a := newAges("parking_convergence_seconds",
-		"Time from when an entry or exit was made on another node, by that node's clock, until it was joined here, by this one's, in whole milliseconds. It means something only between synchronous clocks: what seems to come from the future counts as 0. What comes in a whole state, or before this node has caught up, is left out."+share,
+		"Time from when an entry or exit was made on another node, by that node's clock, until it was joined here, by the clock of this one's host, in whole milliseconds. It means something only between synchronous clocks: what seems to come from the future counts as 0. What comes in a whole state, or before this node has caught up, is left out."+share,
 		.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 300)
 	bus.Arrived.Attach(func(e probe.Arrived) { a.observe(e.Age, e.Changes) })
 	return a
