@@ -22,13 +22,14 @@ import (
 type calls Node
 
 // Hello says whether the caller may join: with the same ledger, under a name
-// that no living node has.
+// that no living node has, and not while the cookie is rotated.
 func (c *calls) Hello(ctx context.Context, req *connect.Request[wire.HelloRequest]) (*connect.Response[wire.HelloReply], error) {
 	n := (*Node)(c)
 	reply := &wire.HelloReply{Node: n.self.Node, Incarnation: n.self.Incarnation, ReadyMs: n.age(), Met: n.met.Load()}
 	if l := req.Msg.GetLedger(); l != Ledger {
 		reply.Refusal = "this cluster runs the ledger " + Ledger + ", not " + l
 	} else if by, rotating := n.cooks.underWay(); rotating && !n.sees(peer.Caller(ctx)) {
+		reply.Passing = true
 		reply.Refusal = "the cluster's cookie is being rotated by " + by + "; start this node again in a moment, with the new one"
 	} else if m, other := n.nameTaken(ctx, hostOf(peer.Caller(ctx)), req.Msg.GetAddr()); other == unasked {
 		return nil, connect.NewError(connect.CodeUnavailable, errors.New(unsure(m)))

@@ -96,7 +96,7 @@ func (n *Node) catchUp(ctx context.Context) (them company, refusal error) {
 			case err == nil:
 				them.ready = them.ready || age > 0
 				them.elder = them.elder || age > 0 && (reply.GetMet() || age > n.age())
-			case errors.Is(err, errRefused):
+			case errors.Is(err, errRefused) && !errors.Is(err, errPassing):
 				refusal = err
 			default:
 				level := slog.LevelInfo

@@ -69,7 +69,7 @@ func unsure(m Member) string {
 }
 
 // hello makes this node known at the other end of a link. A refusal in words
-// comes back as errRefused, with the reply.
+// comes back as errRefused, or errPassing, with the reply.
 func (n *Node) hello(ctx context.Context, to *peer.Link, within time.Duration) (*wire.HelloReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -80,7 +80,11 @@ func (n *Node) hello(ctx context.Context, to *peer.Link, within time.Duration) (
 		return nil, err
 	}
 	if why := reply.Msg.GetRefusal(); why != "" {
-		return reply.Msg, fmt.Errorf("%w: %s", errRefused, why)
+		as := errRefused
+		if reply.Msg.GetPassing() {
+			as = errPassing
+		}
+		return reply.Msg, fmt.Errorf("%w: %s", as, why)
 	}
 	return reply.Msg, nil
 }

@@ -18,6 +18,11 @@ const (
 	// joinPatience is for how long one is that takes calls and does not answer: it
 	// stands still, and may do so for long.
 	joinPatience = time.Second
+	// rotationPatience is for how long a node that was told whom to join waits for
+	// the end of a rotation there.
+	rotationPatience = 2 * rotationLease
+	// awaitingRotation is its stage meanwhile.
+	awaitingRotation = "waiting for the cookie to be rotated"
 	// acquaint is to how many nodes a joiner shows itself, beside those that it
 	// was told to join: of a small cluster to all, and none takes a node for gone
 	// that is back. The others hear of it by gossip.
@@ -27,10 +32,11 @@ const (
 // errRefused is the error of a node that was reached and will not have this
 // one: there is no use in trying again. errStranger is the same where this node
 // will not have the other one: it has another cookie or cluster, or the name of
-// a third.
+// a third. errPassing is one that holds for a moment, while the cookie is rotated.
 var (
 	errRefused  = errors.New("node: refused")
 	errStranger = fmt.Errorf("%w", errRefused)
+	errPassing  = fmt.Errorf("%w", errRefused)
 )
 
 // join publishes this node, then joins those it finds and pulls their state.
@@ -74,8 +80,15 @@ func (s *seeker) joinNamed(ctx context.Context) error {
 			h.Close()
 		}
 	}()
+	until := time.Now().Add(rotationPatience)
 	for _, addr := range n.cfg.Join {
 		h, err := n.greet(ctx, addr)
+		for errors.Is(err, errPassing) && time.Now().Before(until) {
+			n.stage.is(awaitingRotation)
+			sleep(ctx, rejoinInterval)
+			h, err = n.greet(ctx, addr)
+		}
+		n.stage.is("joining")
 		if err != nil {
 			if err := n.notJoined(ctx, err); err != nil {
 				return err

@@ -104,7 +104,7 @@ func (n *Node) meet(ctx context.Context, m Member) {
 		n.notice("%s: %v", m.Name, why)
 	}
 	switch {
-	case errors.Is(err, errRefused):
+	case errors.Is(err, errRefused) && !errors.Is(err, errPassing):
 		if n.told.first(m.Addr) { // its name may be another's by now
 			n.notice("%v; what was recorded here meanwhile is here alone", err)
 		}

@@ -133,7 +133,8 @@ func (s *seeker) say(text string) {
 // It founds one if Seeds name it and nobody else, or others of whom nobody
 // answers; of those it may be that only this node cannot reach them, so that it is
 // not ready for work before it has met one. For a name that nobody knows, or no
-// server answers for, it waits: that says nothing of who is there.
+// server answers for, it waits: that says nothing of who is there. So it does for
+// those that have it come again because they rotate their cookie.
 func (s *seeker) start(ctx context.Context) error {
 	n := s.n
 	if n.cfg.Seeds == nil {
@@ -167,6 +168,9 @@ func (s *seeker) start(ctx context.Context) error {
 		refusal, ok := s.step(ctx, patience.C, enough)
 		_, retired := errors.AsType[*cookie.Retirement](refusal)
 		switch {
+		case errors.Is(refusal, errPassing):
+			n.stage.is(awaitingRotation)
+			patience.Reset(startPatience)
 		case refusal != nil && (retired || !errors.Is(refusal, errStranger)):
 			return refusal
 		case ctx.Err() != nil:

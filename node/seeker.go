@@ -173,6 +173,9 @@ func (s *seeker) take(ctx context.Context, a attempt) error {
 		return nil
 	case err == nil:
 		p.fails = 0
+	case errors.Is(err, errPassing):
+		s.n.log.Info("not joined yet", "addr", a.addr, "err", err)
+		p.fails = 1
 	case errors.Is(err, errRefused):
 		s.n.leftAlone(a.addr, err)
 		p.fails = 30 // it will not change its mind soon

@@ -493,8 +493,9 @@ type HelloReply struct {
 	// How long the callee has been sure of its cluster; 0 while it is still
 	// looking for one.
 	ReadyMs       uint64 `protobuf:"varint,4,opt,name=ready_ms,json=readyMs,proto3" json:"ready_ms,omitempty"`
-	Met           bool   `protobuf:"varint,5,opt,name=met,proto3" json:"met,omitempty"`    // it was with others that were, or are
-	Taken         string `protobuf:"bytes,6,opt,name=taken,proto3" json:"taken,omitempty"` // where the node is that has the caller's name; with a refusal
+	Met           bool   `protobuf:"varint,5,opt,name=met,proto3" json:"met,omitempty"`         // it was with others that were, or are
+	Taken         string `protobuf:"bytes,6,opt,name=taken,proto3" json:"taken,omitempty"`      // where the node is that has the caller's name; with a refusal
+	Passing       bool   `protobuf:"varint,7,opt,name=passing,proto3" json:"passing,omitempty"` // the refusal is for a moment: who can wait asks again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -569,6 +570,13 @@ func (x *HelloReply) GetTaken() string {
 		return x.Taken
 	}
 	return ""
+}
+
+func (x *HelloReply) GetPassing() bool {
+	if x != nil {
+		return x.Passing
+	}
+	return false
 }
 
 type HoldRequest struct {
@@ -2849,7 +2857,7 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\fHelloRequest\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x16\n" +
 	"\x06ledger\x18\x02 \x01(\tR\x06ledger\x12\x12\n" +
-	"\x04addr\x18\x03 \x01(\tR\x04addr\"\x9f\x01\n" +
+	"\x04addr\x18\x03 \x01(\tR\x04addr\"\xb9\x01\n" +
 	"\n" +
 	"HelloReply\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
@@ -2857,7 +2865,8 @@ const file_lot_wire_parking_proto_rawDesc = "" +
 	"\arefusal\x18\x03 \x01(\tR\arefusal\x12\x19\n" +
 	"\bready_ms\x18\x04 \x01(\x04R\areadyMs\x12\x10\n" +
 	"\x03met\x18\x05 \x01(\bR\x03met\x12\x14\n" +
-	"\x05taken\x18\x06 \x01(\tR\x05taken\"\r\n" +
+	"\x05taken\x18\x06 \x01(\tR\x05taken\x12\x18\n" +
+	"\apassing\x18\a \x01(\bR\apassing\"\r\n" +
 	"\vHoldRequest\"\v\n" +
 	"\tHoldReply\"\x0f\n" +
 	"\rDigestRequest\"^\n" +

@@ -88,3 +88,54 @@ func bothSidesRotate(t *testing.T, l *lab, unite func([]*lively) error) {
 	l.eventually(2*time.Minute, "the other cookie to be dropped", func() bool { return l.fingerprints(k.Fingerprint) })
 	l.settled(10 * time.Second)
 }
+
+// A node that was cut off is told, accepts the new cookie at its own prompt, and
+// brings what it has acknowledged.
+func TestANodeThatWasAway(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		nodes := l.cluster("larry", "gary", "harry")
+		others := []string{"larry", "gary"}
+		l.cut([]string{"harry"}, others)
+		l.eventually(time.Minute, "harry to be taken for failed", func() bool { return l.sees("larry", 2) && l.sees("gary", 2) })
+		if _, err := nodes[2].TrackEntry(t.Context(), "AWAY", 1); err != nil {
+			t.Fatal(err)
+		}
+		r, err := nodes[0].RotateCookie(t.Context(), "next")
+		if err != nil || len(r.Nodes) != 3 || !r.Nodes[1].Away {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		time.Sleep(5 * time.Minute)
+		l.heal([]string{"harry"}, others)
+		told := func() bool {
+			for _, e := range nodes[2].told(node.Notice) {
+				if strings.Contains(e.Reason, "rotated at") && strings.Contains(e.Reason, "cookie accept FILE") {
+					return true
+				}
+			}
+			return false
+		}
+		l.eventually(time.Minute, "harry to be told", told)
+		if l.sees("larry", 3) {
+			t.Error("harry is in, by the old cookie")
+		}
+		if _, _, err := nodes[2].AcceptCookie(t.Context(), "next"); err != nil {
+			t.Fatal(err)
+		}
+		l.settled(10 * time.Second)
+		if len(nodes[0].Traces("AWAY")) == 0 {
+			t.Error("what harry acknowledged while it was away is lost")
+		}
+		l.eventually(2*time.Minute, "the former cookie to be dropped", func() bool { return l.fingerprints(r.To) })
+		l.settled(10 * time.Second)
+	})
+}
+
+func (l *lab) sees(name string, alive int) bool {
+	n := 0
+	for _, m := range l.get(name).Members() {
+		if m.Status == "alive" {
+			n++
+		}
+	}
+	return n == alive
+}
