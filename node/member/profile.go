@@ -25,6 +25,12 @@ const (
 // Ethernet frame that a tunnel wraps once more, by IPv6 at that, has room for it.
 const lanPacket = 1400
 
+// laptopPacket is the most that a packet of the laptop profile carries, in bytes.
+// Loopback would carry more, but a packet counts its messages in a byte, and
+// memberlist piggybacks what has room on a probe without looking at that: 255 of the
+// smallest events have none.
+const laptopPacket = 8000
+
 // checksum is what memberlist adds to a packet and does not reckon with.
 const checksum = 5
 
@@ -73,7 +79,7 @@ func (c Config) serf() *serf.Config {
 
 func laptop(ml *memberlist.Config) {
 	ml.GossipInterval = 50 * time.Millisecond
-	ml.UDPBufferSize = 60000
+	ml.UDPBufferSize = laptopPacket
 	ml.HandoffQueueDepth = 65536
 	ml.ProbeInterval = 250 * time.Millisecond
 	ml.ProbeTimeout = 100 * time.Millisecond

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -97,4 +98,67 @@ func TestTheLargestEventFitsAPacketOfTheLAN(t *testing.T) {
 		}
 		t.Logf("the largest packet has %d bytes", largest.Load())
 	})
+}
+
+// A packet counts its messages in a byte. What is piggybacked on a probe is no more
+// than that, be there ever so much news and each ever so small: else nobody
+// understands it, and a probe that is not understood is not answered.
+func TestPacketsCountTheirMessages(t *testing.T) {
+	for _, profile := range []member.Profile{member.Laptop, member.LAN} {
+		t.Run(string(profile), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := simnet.New(1, hop)
+				var log syncBuffer
+				var agents []*member.Agent
+				for i := range 3 {
+					host, err := network.Host("10.0.0.1", 7000+i)
+					if err != nil {
+						t.Fatal(err)
+					}
+					a, err := member.New(member.Config{
+						Name: fmt.Sprintf("n%d", i), Incarnation: 1, Cluster: "c", Key: bytes.Repeat([]byte{7}, 32), Profile: profile,
+						Transport: host, Log: slog.New(slog.NewTextHandler(&log, nil)),
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer a.Close()
+					if agents = append(agents, a); i > 0 {
+						if err := a.Join("10.0.0.1:7000"); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				for i := range 12000 {
+					if err := agents[0].Broadcast([]byte{byte(i), byte(i >> 8)}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(5 * time.Second)
+				for line := range strings.Lines(log.String()) {
+					if strings.Contains(line, "decode") || strings.Contains(line, "not supported") {
+						t.Fatalf("a packet that is not understood: %s", line)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A syncBuffer is written to by several.
+type syncBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.String()
 }
