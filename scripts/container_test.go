@@ -219,21 +219,25 @@ func (c *container) logs() (all []logged, err error) {
 	return all, nil
 }
 
-// told returns the last line that the node has logged and that matches.
-func (c *container) told(pattern string) logged {
+// told returns the last line that the node has logged and that matches. It waits
+// for one: Docker has a line a little after the node has written it.
+func (c *container) told(pattern string) (last logged) {
 	c.t.Helper()
-	all, err := c.logs()
-	if err != nil {
-		c.t.Fatal(err)
-	}
 	want := regexp.MustCompile(pattern)
-	for _, l := range slices.Backward(all) {
-		if want.MatchString(l.Msg) {
-			return l
+	c.until("heard to say "+pattern, func(context.Context) (bool, string) {
+		all, err := c.logs()
+		if err != nil {
+			return false, err.Error()
 		}
-	}
-	c.t.Fatalf("%s has not logged %s", c.name, pattern)
-	return logged{}
+		for _, l := range slices.Backward(all) {
+			if want.MatchString(l.Msg) {
+				last = l
+				return true, ""
+			}
+		}
+		return false, fmt.Sprintf("it has logged %d lines", len(all))
+	})
+	return last
 }
 
 // process returns the directory of what the kernel tells of the node's process.
