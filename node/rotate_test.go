@@ -39,9 +39,6 @@ func (v *vault) Load() (string, error) {
 	return v.text, nil
 }
 
-// keepIn has a node keep its cookie there.
-func keepIn(v node.Vault) func(*node.Config) { return func(c *node.Config) { c.Vault = v } }
-
 func (l *lab) fingerprints(want ...string) bool {
 	for _, n := range l.living() {
 		c, err := n.Cookie(l.t.Context())

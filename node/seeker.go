@@ -243,9 +243,10 @@ func (s *seeker) unseen(addr string) bool {
 // missing returns the addresses of others that should be in view and are not.
 func (s *seeker) missing() (addrs []string) {
 	for _, addr := range s.n.cfg.Join {
-		if s.unseen(addr) && !(s.self(addr) && time.Now().Before(s.places[addr].next)) {
-			addrs = append(addrs, addr)
+		if !s.unseen(addr) || s.self(addr) && time.Now().Before(s.places[addr].next) {
+			continue
 		}
+		addrs = append(addrs, addr)
 	}
 	if s.n.cfg.Directory != nil && !s.n.cfg.Apart {
 		neighbours, err := s.n.cfg.Directory.Neighbours()

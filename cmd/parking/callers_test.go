@@ -67,9 +67,11 @@ func TestProbesAreNotStarved(t *testing.T) {
 				if c.says == "" || c.says[len(c.says)-1] != '\n' {
 					continue
 				}
-				if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+				answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
 					t.Fatal(err)
 				}
+				_ = answer.Body.Close()
 			}
 			for range 3 {
 				if err := get("/livez"); err != nil {
