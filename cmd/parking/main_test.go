@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -38,6 +39,14 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// endedByHangUps has what a test starts end by HUP, as is the default, though the
+// tests themselves may be run by nohup.
+func endedByHangUps() {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
+}
+
 // TestScripts runs the scripts in testdata, each with a home, a runtime
 // directory and nodes of its own. Beside testscript's commands there are:
 //
@@ -52,6 +61,7 @@ func TestMain(m *testing.M) {
 // At $NAMESERVER is a name server: lot.test is at 127.0.0.2 and 127.0.0.3, at
 // neither of which anybody listens on $PORT yet; _gossip._tcp.lot.test is both.
 func TestScripts(t *testing.T) {
+	endedByHangUps()
 	names, port := dnstest.Start(t), freePort(t)
 	srv := "_gossip._tcp.lot.test. SRV 0 0 " + port
 	names.Set("lot.test. A 127.0.0.2", "lot.test. A 127.0.0.3", srv+" a.lot.test.", srv+" b.lot.test.",

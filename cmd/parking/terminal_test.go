@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -230,9 +229,7 @@ func TestEventAboveALine(t *testing.T) {
 // However a node leaves its terminal, the terminal is as it was, and the others
 // see how it went.
 func TestWaysToEnd(t *testing.T) {
-	if signal.Ignored(syscall.SIGHUP) { // by nohup; what is started from here gets the default
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
-	}
+	endedByHangUps()
 	for what, c := range map[string]struct {
 		end    func(w *window)
 		code   int
