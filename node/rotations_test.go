@@ -92,7 +92,8 @@ func TestRotationsInABadNetwork(t *testing.T) {
 					l.start(name, func(c *node.Config) { c.Keys = now })
 				}
 			}
-			l.eventually(2*time.Minute, "one cookie", func() bool { return l.fingerprints(now.Fingerprint()) })
+			// What a node staged for one that died it forgets after ten minutes.
+			l.eventually(12*time.Minute, "one cookie", func() bool { return l.fingerprints(now.Fingerprint()) })
 			l.settled(20 * time.Second)
 			for i, n := range l.living() {
 				p := fmt.Sprintf("R%d-%d", round, i)
