@@ -112,10 +112,13 @@ func TestAPodThatComesBackElsewhere(t *testing.T) {
 		t.Logf("admitted by Serf after %v more", took)
 		time.Sleep(35 * time.Second)
 		l.settled(0)
-		if got := gary.told(node.NodeFailed, node.NodeJoined, node.NodeLeft); len(got) > 0 {
+		// News of the old life's death may reach memberlist after it has admitted the
+		// new one, which refutes it at once.
+		got := gary.told(node.NodeFailed, node.NodeJoined, node.NodeLeft)
+		if len(got) > 0 && (len(got) != 2 || got[0].Kind != node.NodeFailed || got[1].Kind != node.NodeJoined || got[1].At.Sub(got[0].At) > time.Second) {
 			t.Errorf("gary told of %+v when Serf had ruled", got)
 		}
-		if now := l.gateEpochs(); now != epochs {
+		if now := l.gateEpochs(); now != epochs && len(got) == 0 {
 			t.Errorf("gates moved when Serf had ruled: epochs %s, then %s", epochs, now)
 		}
 	})
