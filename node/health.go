@@ -65,7 +65,7 @@ func (n *Node) Readiness() (ready bool, why string) {
 		return false, "starting"
 	case n.outdated.Load():
 		return false, "its cookie was rotated away"
-	case taken != nil: // it goes on: what it has recorded may be here alone
+	case taken != nil && len(n.view.others()) == 0: // it goes on: what it has recorded may be here alone
 		return false, "its name is another's, at " + taken.String()
 	case n.alone.Load() && !n.met.Load():
 		return false, "nobody answers of those that it was to join"
